@@ -1,0 +1,4 @@
+.PHONY: format
+format:
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix

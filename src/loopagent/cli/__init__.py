@@ -1,0 +1,1 @@
+"""The `loop-agent` command: thin verbs over the session service or a server's API."""

@@ -1,0 +1,1 @@
+"""Grants, and the proxy that trades a grant for the real key."""

@@ -1,0 +1,1 @@
+"""Pure records and rules: ids, events, the session fold, permission decisions, money."""

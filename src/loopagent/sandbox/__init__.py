@@ -1,0 +1,1 @@
+"""Launchers that start a program with less than our own rights."""

@@ -1,0 +1,1 @@
+"""The built-in scripted model: a Messages API on loopback."""

@@ -1,0 +1,1 @@
+"""The wire API under /v1 and the short API under /api."""

@@ -1,0 +1,1 @@
+"""The dashboard: pages complete from the server, kept live by fragments."""
