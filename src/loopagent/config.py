@@ -1,0 +1,188 @@
+"""Settings: every one with its name, default and help, read from the environment once.
+
+Nothing else in the package reads the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from loopagent.errors import SettingsError
+
+PREFIX = "LOOP_AGENT_"
+_BUILD_TIME = {"LOOP_AGENT_SKIP_FRONTEND"}
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _setting(name: str, default: Any, help_text: str, **extra: Any) -> Any:
+    return field(default=default, metadata={"env": name, "help": help_text, **extra})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. Secrets never show in `repr`."""
+
+    host: str = _setting("HOST", "127.0.0.1", "Address to listen on.")
+    port: int = _setting("PORT", 8484, "Port to listen on; 0 picks a free one.", low=0, high=65535)
+    api_key: str | None = _setting(
+        "ANTHROPIC_API_KEY", None, "Key of the model's API. It never leaves the server process.",
+        secret=True,
+    )
+    upstream: str = _setting(
+        "ANTHROPIC_BASE_URL", "https://api.anthropic.com", "The model's API, or a gateway to it."
+    )
+    database_url: str = _setting(
+        "DATABASE_URL", "file:./data/sessions.db", "file:PATH, sqlite:///PATH or postgresql://…"
+    )
+    workspace_root: Path = _setting(
+        "WORKSPACE_ROOT", Path("./data/workspaces"), "Folder that holds one folder per session."
+    )
+    data_dir: Path = _setting(
+        "LOOP_AGENT_DATA_DIR", Path("./data"), "Launchers, sockets and the server's own files."
+    )
+    templates_dir: Path = _setting(
+        "LOOP_AGENT_TEMPLATES_DIR", Path("./templates"), "Folder of workspace templates."
+    )
+    model_source: Literal["auto", "scripted", "upstream"] = _setting(
+        "LOOP_AGENT_MODEL_SOURCE", "auto", "auto: the model's API if there is a key, else scripted."
+    )
+    script: Path | None = _setting(
+        "LOOP_AGENT_SCRIPT", None, "Script file (YAML or JSON) for the scripted model."
+    )
+    model: str = _setting("LOOP_AGENT_MODEL", "claude-sonnet-5-5", "Model of the default agent.")
+    models: tuple[str, ...] = _setting(
+        "LOOP_AGENT_MODELS",
+        ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5"),
+        "Models offered on the new-session page, separated by commas.",
+    )
+    password: str | None = _setting(
+        "LOOP_AGENT_PASSWORD", None, "Password of the dashboard and the API.", secret=True
+    )
+    token: str | None = _setting(
+        "LOOP_AGENT_TOKEN", None, "Bearer token for programs.", secret=True
+    )
+    trusted_hosts: tuple[str, ...] = _setting(
+        "LOOP_AGENT_TRUSTED_HOSTS", (), "Further host names that requests may name, by commas."
+    )
+    isolation: Literal["auto", "none", "confined", "sandbox", "container"] = _setting(
+        "LOOP_AGENT_ISOLATION", "auto", "auto, or a level that is demanded."
+    )
+    max_live: int = _setting(
+        "LOOP_AGENT_MAX_LIVE", 8, "Live agent processes at once.", low=1, high=1000
+    )
+    idle_minutes: float = _setting(
+        "LOOP_AGENT_IDLE_MINUTES", 10.0, "Minutes after which an idle process is ended.", low=0.0
+    )
+    turn_minutes: float = _setting(
+        "LOOP_AGENT_TURN_MINUTES", 120.0, "Longest turn, waiting for answers not counted.", low=0.01
+    )
+    silence_seconds: float = _setting(
+        "LOOP_AGENT_SILENCE_SECONDS", 600.0, "Longest silence of a running turn.", low=0.1
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+        "LOOP_AGENT_LOG_LEVEL", "INFO", "Least severe message that is logged."
+    )
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{f.name}={'…' if f.metadata.get('secret') else getattr(self, f.name)!r}"
+            for f in fields(self)
+        )
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def is_scripted(self) -> bool:
+        """True if sessions talk to the built-in scripted model."""
+        if self.model_source == "auto":
+            return not self.api_key
+        return self.model_source == "scripted"
+
+    @property
+    def is_public(self) -> bool:
+        """True if other machines can reach the server."""
+        return self.host not in _LOOPBACK
+
+    @property
+    def needs_sign_in(self) -> bool:
+        return bool(self.password or self.token)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings from environment variables. Raises SettingsError with the next step."""
+    known = {f.metadata["env"]: f for f in fields(Settings)}
+    for name in environ:
+        if name.startswith(PREFIX) and name not in known and name not in _BUILD_TIME:
+            raise SettingsError(_unknown(name, list(known)))
+    values: dict[str, Any] = {}
+    for name, spec in known.items():
+        raw = environ.get(name, "")
+        if raw.strip():
+            values[spec.name] = _parse(name, spec, raw)
+    return _checked(Settings(**values))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else " See `loop-agent serve --help`."
+    return f"Unknown setting {name}.{hint}"
+
+
+def _parse(name: str, spec: Any, raw: str) -> Any:
+    kind = str(spec.type)
+    if kind.startswith("Literal"):
+        choices = re.findall(r'"([^"]+)"', kind)
+        if raw not in choices:
+            raise SettingsError(f"{name}={raw!r} is none of: {', '.join(choices)}.")
+        return raw
+    if kind in {"int", "float"}:
+        return _number(name, spec, raw, int if kind == "int" else float)
+    if kind.startswith("Path"):
+        return Path(raw).expanduser()
+    if kind.startswith("tuple"):
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    if spec.metadata.get("secret"):
+        return _secret(name, raw)
+    return raw
+
+
+def _number(name: str, spec: Any, raw: str, convert: type[int] | type[float]) -> float:
+    low = spec.metadata.get("low", float("-inf"))
+    high = spec.metadata.get("high", float("inf"))
+    try:
+        number = convert(raw)
+    except ValueError as error:
+        raise SettingsError(f"{name}={raw!r} is not a number.") from error
+    if not low <= number <= high:
+        raise SettingsError(f"{name}={raw!r} must be from {low} to {high}.")
+    return number
+
+
+def _secret(name: str, raw: str) -> str:
+    secret = raw.strip()
+    if not secret.isprintable() or " " in secret:
+        raise SettingsError(
+            f"{name} holds a line break, blank or control character inside. "
+            "Set it again as one unbroken line."
+        )
+    return secret
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.model_source == "upstream" and not settings.api_key:
+        raise SettingsError(
+            "LOOP_AGENT_MODEL_SOURCE=upstream needs a key: set ANTHROPIC_API_KEY, "
+            "or use LOOP_AGENT_MODEL_SOURCE=scripted."
+        )
+    if not settings.upstream.startswith(("http://", "https://")):
+        raise SettingsError("ANTHROPIC_BASE_URL must begin with http:// or https://.")
+    if settings.is_public and not settings.needs_sign_in:
+        raise SettingsError(
+            f"HOST={settings.host} lets other machines in, and an agent can run commands: "
+            "set LOOP_AGENT_PASSWORD (or LOOP_AGENT_TOKEN) first, or HOST=127.0.0.1."
+        )
+    return settings

@@ -1,0 +1,166 @@
+"""The session and its fold: `apply(session, event)` gives the session after one more event.
+
+The log is the truth; the stored session row is the cache of this fold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from loopagent.domain import events as e
+from loopagent.domain.agent import Agent
+from loopagent.domain.ids import EnvironmentId, EventId, SessionId, UserId
+from loopagent.domain.money import ZERO, MicroUSD, from_dollars
+
+Status = Literal["idle", "running", "rescheduling", "terminated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsage:
+    """Tokens, summed over model requests."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+
+    def __add__(self, other: TokenUsage) -> TokenUsage:
+        return TokenUsage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
+            cache_creation_input_tokens=self.cache_creation_input_tokens
+            + other.cache_creation_input_tokens,
+        )
+
+    @classmethod
+    def of(cls, usage: dict[str, Any] | None) -> TokenUsage:
+        """From the Messages API's usage object; what is missing counts as 0."""
+        usage = usage or {}
+        return cls(**{name: int(usage.get(name) or 0) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One conversation with its workspace.
+
+    seq: number of the newest event, 0 before the first.
+    asks: open tool calls that wait for an answer, oldest first.
+    error: the failure that ended the last turn; None once a new turn has begun.
+    active_ms: time spent running, summed over turns.
+    """
+
+    id: SessionId
+    owner: UserId
+    agent: Agent
+    environment_id: EnvironmentId
+    created_at: datetime
+    updated_at: datetime
+    title: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    template: str | None = None
+    isolation: str = "none"
+    sdk_session_id: str
+    status: Status = "idle"
+    stop_reason: e.StopReason | None = None
+    asks: tuple[EventId, ...] = ()
+    error: e.ErrorBody | None = None
+    usage: TokenUsage = field(default_factory=TokenUsage)
+    cost: MicroUSD = ZERO
+    turns: int = 0
+    active_ms: int = 0
+    running_since: datetime | None = None
+    seq: int = 0
+    archived_at: datetime | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a turn is under way, also one that waits for an answer."""
+        return self.status in {"running", "rescheduling"} or bool(self.asks)
+
+
+def apply(session: Session, event: e.Event) -> Session:
+    """The session after `event`, which carries its `seq` and `processed_at`."""
+    changed = _apply(session, event)
+    return replace(
+        changed,
+        seq=event.seq if event.seq is not None else session.seq,
+        updated_at=event.processed_at or session.updated_at,
+    )
+
+
+def _apply(session: Session, event: e.Event) -> Session:
+    match event:
+        case e.SessionStatusRunning():
+            return replace(
+                session,
+                status="running",
+                stop_reason=None,
+                error=None,
+                running_since=session.running_since or event.processed_at,
+            )
+        case e.SessionStatusIdle():
+            return _idle(session, event)
+        case e.SessionStatusRescheduled():
+            return replace(session, status="rescheduling")
+        case e.SessionStatusTerminated():
+            return replace(session, status="terminated", asks=(), running_since=None)
+        case e.SessionError():
+            ended = event.error.retry_status.type != "retrying"
+            return replace(session, error=event.error) if ended else session
+        case e.AgentToolUse() | e.AgentMcpToolUse() if event.evaluated_permission == "ask":
+            return replace(session, asks=(*session.asks, event.id))
+        case e.UserToolConfirmation():
+            return replace(session, asks=_without(session.asks, event.tool_use_id))
+        case e.AgentToolResult():
+            return replace(session, asks=_without(session.asks, event.tool_use_id))
+        case e.AgentMcpToolResult():
+            return replace(session, asks=_without(session.asks, event.mcp_tool_use_id))
+        case e.ModelRequestEnd():
+            return replace(session, usage=session.usage + TokenUsage.of(event.model_usage))
+        case e.SessionUpdated():
+            return _updated(session, event)
+    return session
+
+
+def _idle(session: Session, event: e.SessionStatusIdle) -> Session:
+    if event.stop_reason.type == "requires_action":
+        return replace(session, status="idle", stop_reason=event.stop_reason)
+    turn = (event.loop or {}).get("turn", {})
+    return replace(
+        session,
+        status="idle",
+        stop_reason=event.stop_reason,
+        asks=(),
+        turns=session.turns + 1,
+        cost=MicroUSD(session.cost + from_dollars(float(turn.get("cost_usd", 0.0)))),
+        active_ms=session.active_ms + _elapsed_ms(session, event),
+        running_since=None,
+    )
+
+
+def _elapsed_ms(session: Session, event: e.SessionStatusIdle) -> int:
+    if session.running_since is None or event.processed_at is None:
+        return 0
+    return max(0, round((event.processed_at - session.running_since).total_seconds() * 1000))
+
+
+def _updated(session: Session, event: e.SessionUpdated) -> Session:
+    extra = event.model_extra or {}
+    changes: dict[str, Any] = {}
+    if "title" in extra:
+        changes["title"] = extra["title"]
+    if "metadata" in extra:
+        changes["metadata"] = dict(extra["metadata"])
+    if "archived_at" in extra:
+        changes["archived_at"] = datetime.fromisoformat(extra["archived_at"])
+    if "model" in extra:
+        model = session.agent.model.model_copy(update={"id": extra["model"]})
+        changes["agent"] = session.agent.model_copy(update={"model": model})
+    return replace(session, **changes)
+
+
+def _without(asks: tuple[EventId, ...], answered: EventId) -> tuple[EventId, ...]:
+    return tuple(ask for ask in asks if ask != answered)
