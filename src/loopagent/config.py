@@ -30,7 +30,9 @@ class Settings:
     host: str = _setting("HOST", "127.0.0.1", "Address to listen on.")
     port: int = _setting("PORT", 8484, "Port to listen on; 0 picks a free one.", low=0, high=65535)
     api_key: str | None = _setting(
-        "ANTHROPIC_API_KEY", None, "Key of the model's API. It never leaves the server process.",
+        "ANTHROPIC_API_KEY",
+        None,
+        "Key of the model's API. It never leaves the server process.",
         secret=True,
     )
     upstream: str = _setting(

@@ -1,1 +1,1 @@
-"""Runs one session with the Claude Agent SDK; the only room that imports it."""
+"""One session's agent process. The only room that imports the Claude Agent SDK."""

@@ -244,7 +244,7 @@ UserEvent = UserMessage | UserInterrupt | UserToolConfirmation
 
 _KNOWN: dict[str, type[KnownEvent]] = {
     kind.model_fields["type"].default: kind
-    for kind in KnownEvent.__args__  # type: ignore[attr-defined]
+    for kind in KnownEvent.__args__
 }
 _USER = TypeAdapter[UserEvent](Annotated[UserEvent, Field(discriminator="type")])
 

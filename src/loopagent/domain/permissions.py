@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 from loopagent.domain.agent import SDK_TO_WIRE, Toolset
 
@@ -48,9 +48,7 @@ class Grounds:
     isolated: bool = False
 
 
-def decide(
-    grounds: Grounds, tool: str, tool_input: Mapping[str, Any], path: PurePosixPath | None
-) -> Decision:
+def decide(grounds: Grounds, tool: str, path: PurePosixPath | None) -> Decision:
     """Whether a call of `tool` (the CLI's name) may run.
 
     path: the link-free absolute path that the input names, or None if it names none.

@@ -94,35 +94,43 @@ def apply(session: Session, event: e.Event) -> Session:
 def _apply(session: Session, event: e.Event) -> Session:
     match event:
         case e.SessionStatusRunning():
-            return replace(
-                session,
-                status="running",
-                stop_reason=None,
-                error=None,
-                running_since=session.running_since or event.processed_at,
-            )
+            return _running(session, event)
         case e.SessionStatusIdle():
             return _idle(session, event)
         case e.SessionStatusRescheduled():
             return replace(session, status="rescheduling")
         case e.SessionStatusTerminated():
             return replace(session, status="terminated", asks=(), running_since=None)
-        case e.SessionError():
-            ended = event.error.retry_status.type != "retrying"
-            return replace(session, error=event.error) if ended else session
-        case e.AgentToolUse() | e.AgentMcpToolUse() if event.evaluated_permission == "ask":
-            return replace(session, asks=(*session.asks, event.id))
-        case e.UserToolConfirmation():
-            return replace(session, asks=_without(session.asks, event.tool_use_id))
-        case e.AgentToolResult():
-            return replace(session, asks=_without(session.asks, event.tool_use_id))
-        case e.AgentMcpToolResult():
-            return replace(session, asks=_without(session.asks, event.mcp_tool_use_id))
+        case e.SessionError() if event.error.retry_status.type != "retrying":
+            return replace(session, error=event.error)
         case e.ModelRequestEnd():
             return replace(session, usage=session.usage + TokenUsage.of(event.model_usage))
         case e.SessionUpdated():
             return _updated(session, event)
-    return session
+        case _:
+            return replace(session, asks=_asks(session.asks, event))
+
+
+def _running(session: Session, event: e.SessionStatusRunning) -> Session:
+    return replace(
+        session,
+        status="running",
+        stop_reason=None,
+        error=None,
+        running_since=session.running_since or event.processed_at,
+    )
+
+
+def _asks(asks: tuple[EventId, ...], event: e.Event) -> tuple[EventId, ...]:
+    match event:
+        case e.AgentToolUse() | e.AgentMcpToolUse() if event.evaluated_permission == "ask":
+            return (*asks, event.id)
+        case e.UserToolConfirmation() | e.AgentToolResult():
+            return tuple(ask for ask in asks if ask != event.tool_use_id)
+        case e.AgentMcpToolResult():
+            return tuple(ask for ask in asks if ask != event.mcp_tool_use_id)
+        case _:
+            return asks
 
 
 def _idle(session: Session, event: e.SessionStatusIdle) -> Session:
@@ -160,7 +168,3 @@ def _updated(session: Session, event: e.SessionUpdated) -> Session:
         model = session.agent.model.model_copy(update={"id": extra["model"]})
         changes["agent"] = session.agent.model_copy(update={"model": model})
     return replace(session, **changes)
-
-
-def _without(asks: tuple[EventId, ...], answered: EventId) -> tuple[EventId, ...]:
-    return tuple(ask for ask in asks if ask != answered)

@@ -1,0 +1,105 @@
+"""Permissions of one process: the hook and the callback that the CLI asks, and open asks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+from claude_agent_sdk import (
+    HookContext,
+    HookInput,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    ToolPermissionContext,
+)
+from claude_agent_sdk.types import HookJSONOutput
+
+from loopagent.agent.ports import OpenCall, Verdict
+from loopagent.domain.ids import EventId
+from loopagent.domain.permissions import Decision
+
+_LOGGED_WITHIN = 30.0  # seconds between the CLI's question and the call's row in the log
+
+
+class Approvals:
+    """Answers the CLI; an ask waits without a time limit until `answer` is called for it.
+
+    An answer may come before the CLI's question: it is kept by the event id of the call.
+    """
+
+    def __init__(
+        self,
+        judge: Callable[[str, Mapping[str, Any]], Decision],
+        event_of: Callable[[str], EventId | None],
+        waiting: Callable[[], Awaitable[None]],
+        known: tuple[OpenCall, ...] = (),
+    ) -> None:
+        self._judge = judge
+        self._event_of = event_of
+        self._waiting = waiting
+        self._verdicts: dict[EventId, Verdict] = {
+            call.event_id: call.verdict for call in known if call.verdict is not None
+        }
+        self._changed = anyio.Event()
+        self.open = 0
+
+    def answer(self, event_id: EventId, verdict: Verdict) -> None:
+        """Give the answer to an ask."""
+        self._verdicts[event_id] = verdict
+        self.wake()
+
+    def wake(self) -> None:
+        """Something changed: a verdict came, or a call has got its event."""
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    async def pre_tool_use(
+        self, hook: HookInput, _tool_use_id: str | None, _context: HookContext
+    ) -> HookJSONOutput:
+        """The CLI's hook before each call: the decision, with its reason."""
+        decision = self._judge(hook["tool_name"], hook["tool_input"])  # type: ignore[typeddict-item]
+        return {
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": decision.verdict,
+                "permissionDecisionReason": decision.reason,
+            }
+        }
+
+    async def can_use_tool(
+        self, tool: str, tool_input: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        """The CLI's question about one call; the hook may have been skipped, so judge again."""
+        decision = self._judge(tool, tool_input)
+        if decision.verdict == "allow":
+            return PermissionResultAllow()
+        if decision.verdict == "deny":
+            return PermissionResultDeny(message=decision.reason)
+        verdict = await self._verdict(context.tool_use_id or "")
+        if verdict.allow:
+            return PermissionResultAllow(updated_input=verdict.updated_input or tool_input)
+        return PermissionResultDeny(message=verdict.message or "The user denied this call.")
+
+    async def _verdict(self, tool_use_id: str) -> Verdict:
+        event_id = await self._logged(tool_use_id)
+        if event_id is None:
+            return Verdict(allow=False, message="The call could not be shown to the user.")
+        if event_id in self._verdicts:
+            return self._verdicts.pop(event_id)
+        self.open += 1
+        try:
+            await self._waiting()
+            while event_id not in self._verdicts:
+                # For ever on purpose: an open ask has no time limit.
+                await self._changed.wait()
+        finally:
+            self.open -= 1
+        return self._verdicts.pop(event_id)
+
+    async def _logged(self, tool_use_id: str) -> EventId | None:
+        with anyio.move_on_after(_LOGGED_WITHIN):
+            while (event_id := self._event_of(tool_use_id)) is None:
+                await self._changed.wait()
+            return event_id
+        return None

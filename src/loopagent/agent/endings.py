@@ -1,0 +1,43 @@
+"""How a turn ends in the log: the events for each kind of result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claude_agent_sdk import ResultMessage
+
+from loopagent.agent import failures
+from loopagent.agent.turn import Turn
+from loopagent.domain import events as e
+
+
+def idle(reason: str, turn: dict[str, Any]) -> e.SessionStatusIdle:
+    return e.SessionStatusIdle(
+        stop_reason=e.StopReason(type=reason), loop={"turn": turn} if turn else None
+    )
+
+
+def of_result(
+    message: ResultMessage, word: str | None, turn: Turn | None, cost: float
+) -> list[e.Event]:
+    """The events that end a turn, from the CLI's result."""
+    facts: dict[str, Any] = {
+        "duration_ms": message.duration_ms,
+        "cost_usd": round(cost, 6),
+        "usage": {k: v for k, v in (message.usage or {}).items() if isinstance(v, int)},
+        "model_requests": message.num_turns,
+    }
+    if turn is not None and turn.error is not None:
+        return [failures.failure(turn.error), idle("retries_exhausted", facts)]
+    if word == "authentication_failed":
+        return [
+            failures.failure(failures.from_word(word, retry="terminal")),
+            idle("retries_exhausted", facts),
+        ]
+    aborted = (message.terminal_reason or "").startswith("aborted")
+    if aborted or (turn is not None and turn.interrupted):
+        return [idle("interrupted", facts)]
+    if message.is_error:
+        error = failures.from_result(message, word)
+        return [failures.failure(error), idle("retries_exhausted", facts)]
+    return [idle("end_turn", facts)]

@@ -1,0 +1,120 @@
+"""What went wrong, in words that a person can act on."""
+
+from __future__ import annotations
+
+from claude_agent_sdk import (
+    CLIConnectionError,
+    CLIJSONDecodeError,
+    CLINotFoundError,
+    ProcessError,
+    ResultMessage,
+)
+
+from loopagent.domain.events import ErrorBody, RetryStatusBody, SessionError
+from loopagent.errors import AgentError, RetryStatus
+
+_KEY_HELP = "Set a valid ANTHROPIC_API_KEY and restart the server, then send the message again."
+
+# The CLI's error words -> the wire's error type and what to do.
+_WORDS: dict[str, tuple[str, str]] = {
+    "authentication_failed": (
+        "authentication_error",
+        f"The model's API rejected the key. {_KEY_HELP}",
+    ),
+    "billing_error": (
+        "billing_error",
+        "The account behind the key can't pay. Check its credit, then send the message again.",
+    ),
+    "model_not_found": (
+        "model_not_found_error",
+        "The model's API doesn't know this model. Choose another one for this session.",
+    ),
+    "rate_limit": (
+        "model_rate_limited_error",
+        "The model's API limits the rate of requests. Wait a little, then try again.",
+    ),
+    "overloaded": (
+        "model_overloaded_error",
+        "The model's API is overloaded. Wait a little, then try again.",
+    ),
+    "server_error": (
+        "model_request_failed_error",
+        "The model's API failed. Try again; if it stays so, look at the server's log.",
+    ),
+    "unknown": ("model_request_failed_error", "The model's API could not be asked. Try again."),
+}
+_BY_STATUS = {
+    401: "authentication_failed",
+    402: "billing_error",
+    403: "authentication_failed",
+    404: "model_not_found",
+    429: "rate_limit",
+    529: "overloaded",
+}
+
+
+def failure(error: AgentError) -> SessionError:
+    """The log's event for a failure."""
+    return SessionError(
+        error=ErrorBody(
+            type=error.kind,
+            message=error.message,
+            retry_status=RetryStatusBody(type=error.retry_status),
+        )
+    )
+
+
+def from_word(
+    word: str, detail: str = "", *, status: int | None = None, retry: RetryStatus = "exhausted"
+) -> AgentError:
+    """A failure from the CLI's word for it, or from the HTTP status where that says more."""
+    if word in {"unknown", "server_error", "invalid_request"} and status in _BY_STATUS:
+        word = _BY_STATUS[status]
+    kind, advice = _WORDS.get(word, _WORDS["unknown"])
+    if kind == "authentication_error":
+        return AgentError(kind, advice, "terminal" if retry != "retrying" else retry)
+    return AgentError(kind, f"{advice} ({detail})" if detail else advice, retry)
+
+
+def from_result(message: ResultMessage, word: str | None) -> AgentError:
+    """A failure from the result that ended a turn; `word` is the last error seen in it."""
+    detail = message.result or "; ".join(message.errors or ()) or message.subtype
+    if message.subtype == "error_max_turns":
+        return AgentError("max_turns_error", f"The turn reached its limit of steps. {detail}")
+    return from_word(word or "unknown", detail, status=message.api_error_status)
+
+
+def from_exception(error: Exception, stderr: str) -> AgentError:
+    """A failure of the process itself; `stderr` is the end of what it wrote."""
+    tail = f" It said: {stderr.strip()[-400:]}" if stderr.strip() else ""
+    if isinstance(error, CLINotFoundError):
+        return AgentError(
+            "cli_not_found_error",
+            "The Claude CLI is missing. Install the package again (`pip install loopagent`).",
+            "terminal",
+        )
+    if isinstance(error, CLIJSONDecodeError):
+        return AgentError("process_crashed_error", f"The agent's output was unreadable.{tail}")
+    if isinstance(error, ProcessError):
+        return AgentError(
+            "process_crashed_error",
+            f"The agent process ended with code {error.exit_code}.{tail}",
+        )
+    if isinstance(error, CLIConnectionError):
+        return AgentError("process_start_error", f"The agent process did not start: {error}.{tail}")
+    return AgentError("process_crashed_error", f"The agent process failed: {error}.{tail}")
+
+
+def silent(seconds: float) -> AgentError:
+    return AgentError(
+        "turn_timeout_error",
+        f"Nothing was heard from the agent for {seconds:g} s, so the turn was stopped. "
+        "Send a message to go on.",
+    )
+
+
+def too_long(seconds: float) -> AgentError:
+    return AgentError(
+        "turn_timeout_error",
+        f"The turn took longer than {seconds:g} s and was stopped. Send a message to go on.",
+    )

@@ -1,0 +1,97 @@
+"""What a runner is given and what it asks for: records and the port to the outside.
+
+The agent room reaches neither the database nor a credential: whoever runs it hands it a port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from loopagent.domain.events import Block, Event
+from loopagent.domain.ids import EventId
+from loopagent.domain.permissions import Grounds
+from loopagent.domain.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A user message that has its place in the log and is to be given to the model."""
+
+    event_id: EventId
+    content: list[Block]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer to an ask."""
+
+    allow: bool
+    message: str | None = None
+    updated_input: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCall:
+    """A tool call in the log that has no result yet; `verdict` if it was answered already."""
+
+    event_id: EventId
+    tool: str
+    tool_input: dict[str, Any]
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What a cut turn left behind: it is run again, and what is the same is not logged twice.
+
+    calls: tool calls without a result, oldest first.
+    draft_id, draft_text: the message that was being written.
+    """
+
+    calls: tuple[OpenCall, ...] = ()
+    draft_id: EventId | None = None
+    draft_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """Everything that one agent process needs.
+
+    cli: the launcher file, given to the SDK as its command.
+    resume: whether the CLI has a transcript of this session.
+    turn_seconds, silence_seconds: limits of a turn; waiting for an answer counts for neither.
+    """
+
+    session: Session
+    cwd: Path
+    cli: Path
+    resume: bool
+    grounds: Grounds
+    turn_seconds: float
+    silence_seconds: float
+    recovery: Recovery | None = None
+
+
+class Port(Protocol):
+    """The runner's way out. Every call is awaited in the order of the log."""
+
+    async def emit(self, events: Sequence[Event]) -> None:
+        """Append to the log."""
+
+    async def waiting(self) -> None:
+        """Say in the log that the session waits for the answers to its open asks, if any."""
+
+    async def ended(self, events: Sequence[Event]) -> Prompt | None:
+        """Append the end of a turn; gives the next queued message, which then has begun."""
+
+    def open_draft(self, event_id: EventId, kind: str) -> None:
+        """A message begins; viewers may see it grow."""
+
+    def extend_draft(self, text: str) -> None:
+        """The message that is being written goes on."""
+
+    def close_draft(self) -> None:
+        """The message that was being written will not be completed."""

@@ -1,0 +1,322 @@
+"""One session's agent process, from connect to disconnect.
+
+One task owns the SDK client. It reads the client's messages for as long as the process lives,
+since turns may start by themselves; prompts and interrupts come through an inbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import anyio
+from claude_agent_sdk import (
+    ClaudeSDKClient,
+    Message,
+    ResultMessage,
+    StreamEvent,
+    SystemMessage,
+    UserMessage,
+)
+
+from loopagent.agent import endings, failures
+from loopagent.agent.approvals import Approvals
+from loopagent.agent.control import Control
+from loopagent.agent.options import build_options
+from loopagent.agent.ports import Port, Prompt, RunPlan, Verdict
+from loopagent.agent.steps import CloseDraft, DraftText, Emit, OpenDraft, Step, emitted
+from loopagent.agent.translate import Translator
+from loopagent.agent.turn import Turn
+from loopagent.domain import events as e
+from loopagent.domain.ids import EventId, prompt_uuid
+from loopagent.domain.permissions import Decision, decide
+from loopagent.errors import AgentError
+
+log = logging.getLogger(__name__)
+
+_INBOX = 64  # commands that may wait; a person doesn't send more before the runner takes them
+_STDERR_LINES = 40
+_TICK = 0.25  # seconds between looks at the limits
+_STOP_WITHIN = 3.0  # seconds from an interrupt to the turn's end, then the process is ended
+_ECHO_ONLY = 3.0  # seconds after a prompt's echo without a turn: it was answered before
+
+ResolvePath = Callable[[str, Mapping[str, Any]], PurePosixPath | None]
+
+
+class Runner:
+    """Runs one process of a session until `close`, or until the process ends by itself."""
+
+    def __init__(self, plan: RunPlan, port: Port, resolve_path: ResolvePath) -> None:
+        self._plan = plan
+        self._port = port
+        self._resolve_path = resolve_path
+        self._translator = Translator(self._judge, plan.recovery)
+        self._approvals = Approvals(
+            self._judge,
+            self._translator.event_of,
+            port.waiting,
+            plan.recovery.calls if plan.recovery else (),
+        )
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._send, self._inbox = anyio.create_memory_object_stream[Callable[[], Any]](_INBOX)
+        self._client: ClaudeSDKClient | None = None
+        self._control: Control | None = None
+        self._scope = anyio.CancelScope()
+        self.connected = anyio.Event()
+        self.turn: Turn | None = None
+        self.last_used = time.monotonic()
+        self.model: str | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a turn is under way."""
+        return self.turn is not None
+
+    @property
+    def pid(self) -> int | None:
+        return self._control.pid if self._control else None
+
+    # -- what others may ask of a runner ----------------------------------------------------
+
+    def prompt(self, prompt: Prompt) -> None:
+        """Give the model a message; its turn begins."""
+        self.turn = Turn(prompt)
+        self.last_used = time.monotonic()
+        self._send.send_nowait(lambda: self._query(prompt))
+
+    def interrupt(self) -> None:
+        """Stop the turn that is under way; nothing happens if there is none."""
+        if self.turn is not None and self.turn.stop_by is None:
+            self.turn.interrupted = True
+            self.turn.stop_by = time.monotonic() + _STOP_WITHIN
+            self._send.send_nowait(self._interrupt)
+
+    def answer(self, event_id: EventId, verdict: Verdict) -> None:
+        """Give the answer to an ask."""
+        if self.turn is not None:
+            self.turn.heard()
+        self._approvals.answer(event_id, verdict)
+
+    def set_model(self, model: str) -> None:
+        """Use another model from the next request on."""
+        self._send.send_nowait(lambda: self._set_model(model))
+
+    def close(self) -> None:
+        """End the process; `run` returns soon after."""
+        self._scope.cancel()
+
+    # -- the one task -----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect and serve. Returns after `close`; raises AgentError if the process fails."""
+        options = build_options(
+            self._plan,
+            can_use_tool=self._approvals.can_use_tool,
+            pre_tool_use=self._approvals.pre_tool_use,
+            stderr=self._stderr.append,
+        )
+        if not self._plan.cwd.is_dir():
+            raise AgentError(
+                "workspace_gone_error",
+                "This session's workspace folder is gone. Delete the session and start a new one.",
+                "terminal",
+            )
+        self._client = ClaudeSDKClient(options)
+        try:
+            with self._scope:
+                await self._client.connect()
+                self._control = Control(self._client)
+                baseline = await self._control.total_cost()
+                self.connected.set()
+                self.last_used = time.monotonic()
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._serve_inbox, name="inbox")
+                    tasks.start_soon(self._watch, name="watch")
+                    await self._pump(baseline)
+                    tasks.cancel_scope.cancel()
+        except Exception as error:  # the runner's border: whatever fails becomes one AgentError
+            raise self._failure(error) from error
+        finally:
+            self._send.close()
+            self._inbox.close()
+            with anyio.CancelScope(shield=True):
+                await self._end_process()
+
+    def _failure(self, error: Exception) -> AgentError:
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, AgentError):
+            return error
+        return failures.from_exception(error, "\n".join(self._stderr))
+
+    async def _end_process(self) -> None:
+        """SIGTERM first: the CLI ends its tools and saves the cost; the SDK's own end takes 5 s."""
+        if self._client is None:
+            return
+        if self._control is not None and self.turn is not None and self._control.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._control.pid, signal.SIGTERM)
+        with anyio.move_on_after(10):
+            try:
+                await self._client.disconnect()
+            except Exception:  # the process is ended by the sweep that follows, whatever this was
+                log.debug("disconnect failed", exc_info=True)
+
+    async def _serve_inbox(self) -> None:
+        async for command in self._inbox:
+            await command()
+
+    async def _query(self, prompt: Prompt) -> None:
+        assert self._client is not None
+        content = [block.model_dump(exclude_none=True) for block in prompt.content]
+
+        async def one() -> AsyncIterator[dict[str, Any]]:
+            yield {
+                "type": "user",
+                "message": {"role": "user", "content": content},
+                "parent_tool_use_id": None,
+                "uuid": prompt_uuid(prompt.event_id),
+            }
+
+        await self._client.query(one())
+
+    async def _interrupt(self) -> None:
+        assert self._client is not None
+        # The control request is answered only while somebody reads; the watch ends it otherwise.
+        with anyio.move_on_after(_STOP_WITHIN):
+            await self._client.interrupt()
+
+    async def _set_model(self, model: str) -> None:
+        assert self._client is not None
+        with anyio.move_on_after(10):
+            await self._client.set_model(model)
+
+    # -- messages ---------------------------------------------------------------------------
+
+    async def _pump(self, total_cost: float) -> None:
+        assert self._client is not None
+        async for message in self._client.receive_messages():
+            if self.turn is not None:
+                self.turn.heard()
+            self._note(message)
+            for step in self._translator.read(message):
+                await self._take(step)
+            if isinstance(message, ResultMessage):
+                # The CLI reports running totals; a turn's cost is the difference.
+                total = message.total_cost_usd
+                spent = max(0.0, total - total_cost) if total is not None else 0.0
+                total_cost = total if total is not None else total_cost
+                await self._end_turn(message, spent)
+            elif self._key_was_rejected(message):
+                self.interrupt()
+
+    def _note(self, message: Message) -> None:
+        turn = self.turn
+        match message:
+            case SystemMessage(subtype="init"):
+                self.model = message.data.get("model")
+            case SystemMessage(subtype="session_state_changed"):
+                if turn is not None and message.data.get("state") == "running":
+                    turn.began = True
+            case StreamEvent() if turn is not None:
+                turn.began = True
+            case UserMessage() if turn is not None and message.uuid == turn.uuid:
+                turn.echoed_at = time.monotonic()
+
+    def _key_was_rejected(self, message: Message) -> bool:
+        return (
+            isinstance(message, SystemMessage)
+            and message.subtype == "api_retry"
+            and message.data.get("error") == "authentication_failed"
+        )
+
+    async def _take(self, step: Step) -> None:
+        match step:
+            case Emit(event):
+                await self._port.emit([event])
+                if isinstance(event, e.AgentToolUse | e.AgentMcpToolUse):
+                    self._approvals.wake()
+            case OpenDraft(event_id, kind):
+                self._port.open_draft(event_id, kind)
+            case DraftText(text):
+                self._port.extend_draft(text)
+            case CloseDraft():
+                self._port.close_draft()
+
+    async def _end_turn(self, message: ResultMessage, cost: float) -> None:
+        word = self._translator.error_word
+        steps = list(self._translator.turn_ended())
+        turn = self.turn
+        if turn is None and not steps and not message.num_turns:
+            return  # a local command's result: no turn of ours
+        for step in steps:
+            if not isinstance(step, Emit):
+                await self._take(step)
+        events = emitted(steps)
+        events += endings.of_result(message, word, turn, cost)
+        await self._finish(events)
+
+    async def _finish(self, events: list[e.Event]) -> None:
+        self.turn = None
+        self.last_used = time.monotonic()
+        following = await self._port.ended(events)
+        if following is not None:
+            self.prompt(following)
+
+    # -- limits -----------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            await anyio.sleep(_TICK)
+            turn = self.turn
+            if turn is not None:
+                await self._check(turn)
+
+    async def _check(self, turn: Turn) -> None:
+        now = time.monotonic()
+        if turn.stop_by is not None:
+            if now > turn.stop_by:
+                await self._give_up(turn)
+        elif turn.echoed_at is not None and not turn.began and now - turn.echoed_at > _ECHO_ONLY:
+            # The CLI knows this prompt and its answer: the kill came after the turn's end.
+            await self._finish(
+                [*emitted(self._translator.turn_ended()), endings.idle("end_turn", {})]
+            )
+        elif self._approvals.open:
+            turn.heard(waiting=True)
+        elif now - turn.heard_at > self._plan.silence_seconds:
+            await self._stop(turn, failures.silent(self._plan.silence_seconds))
+        elif turn.active_seconds(now) > self._plan.turn_seconds:
+            await self._stop(turn, failures.too_long(self._plan.turn_seconds))
+
+    async def _stop(self, turn: Turn, error: AgentError) -> None:
+        turn.error = error
+        self.interrupt()
+
+    async def _give_up(self, turn: Turn) -> None:
+        """The interrupt had no effect: end the turn in the log, and the process with it."""
+        events = emitted(self._translator.turn_ended())
+        if turn.error is not None:
+            events.append(failures.failure(turn.error))
+        events.append(endings.idle("retries_exhausted" if turn.error else "interrupted", {}))
+        self._port.close_draft()
+        # The process goes before the next message is taken: it gets a process of its own.
+        if self._control is not None and self._control.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._control.pid, signal.SIGKILL)
+        self.turn = None
+        await self._port.emit(events)
+        self._scope.cancel()
+
+    # -- decisions --------------------------------------------------------------------------
+
+    def _judge(self, tool: str, tool_input: Mapping[str, Any]) -> Decision:
+        path = self._resolve_path(tool, tool_input)
+        return decide(self._plan.grounds, tool, path)

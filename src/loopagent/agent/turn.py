@@ -1,0 +1,36 @@
+"""The turn that is under way in a runner: its clocks and why it is being stopped."""
+
+from __future__ import annotations
+
+import time
+
+from loopagent.agent.ports import Prompt
+from loopagent.domain.ids import prompt_uuid
+from loopagent.errors import AgentError
+
+
+class Turn:
+    """From a prompt to its result. Times are of the monotonic clock, in seconds."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        now = time.monotonic()
+        self.uuid = prompt_uuid(prompt.event_id)
+        self.began = False  # the CLI works on it
+        self.echoed_at: float | None = None  # the CLI has taken the prompt
+        self.interrupted = False
+        self.stop_by: float | None = None  # an interrupt was sent; the process is ended after this
+        self.error: AgentError | None = None  # a limit was reached
+        self.heard_at = now
+        self._started_at = now
+        self._waited = 0.0
+
+    def heard(self, *, waiting: bool = False) -> None:
+        """A sign of life; the time since the last one doesn't count while waiting for a person."""
+        now = time.monotonic()
+        if waiting:
+            self._waited += now - self.heard_at
+        self.heard_at = now
+
+    def active_seconds(self, now: float) -> float:
+        """Seconds since the start, waiting for answers left out."""
+        return now - self._started_at - self._waited
