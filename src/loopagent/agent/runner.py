@@ -80,6 +80,11 @@ class Runner:
         return self.turn is not None
 
     @property
+    def is_closing(self) -> bool:
+        """True once the process is about to end; it takes no more prompts."""
+        return self._scope.cancel_called
+
+    @property
     def pid(self) -> int | None:
         return self._control.pid if self._control else None
 

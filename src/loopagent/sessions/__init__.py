@@ -1,1 +1,1 @@
-"""The verbs of a session, and the supervisor that starts, recovers and ends runners."""
+"""The verbs of a session, and the supervisor that runs them."""

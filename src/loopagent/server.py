@@ -1,0 +1,243 @@
+"""The composition root: settings become services, services become the app; start and stop order.
+
+The heavy parts are imported while the port is open already: a request that comes early waits for
+its answer instead of being refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import json
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from loopagent import __version__
+from loopagent.config import Settings
+from loopagent.domain.events import now
+from loopagent.errors import SettingsError
+
+if TYPE_CHECKING:
+    from loopagent.agent.runner import Runner
+    from loopagent.auth.principal import Auth
+    from loopagent.credentials.proxy import Upstream
+    from loopagent.eventlog.log import EventLog
+    from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.service import Sessions
+    from loopagent.sessions.supervisor import Supervisor
+    from loopagent.storage.database import Database
+    from loopagent.workspaces.workspaces import Workspaces
+
+log = logging.getLogger(__name__)
+
+_INVENTED_KEY = "scripted-model"
+_BACKLOG = 2048
+_GRACE = 5  # seconds for answers under way at shutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that the web and the command work with."""
+
+    settings: Settings
+    database: Database
+    log: EventLog
+    workspaces: Workspaces
+    auth: Auth
+    agents: Agents
+    environments: Environments
+    sessions: Sessions
+    supervisor: Supervisor
+    upstream: Upstream
+    started_at: datetime
+    version: str = __version__
+    ready: bool = True
+
+    @property
+    def model_source(self) -> str:
+        return "scripted" if self.settings.is_scripted else "upstream"
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """All services, started in order and stopped in reverse.
+
+    Raises SettingsError, StorageError with the next step.
+    """
+    from loopagent.auth.principal import Auth
+    from loopagent.credentials.grants import Grants
+    from loopagent.credentials.proxy import CredentialProxy, Upstream
+    from loopagent.eventlog.log import EventLog
+    from loopagent.sandbox.launcher import choose
+    from loopagent.scripted.model import ScriptedModel
+    from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.plans import Plans
+    from loopagent.sessions.service import Sessions
+    from loopagent.sessions.supervisor import Supervisor
+    from loopagent.storage.database import Database
+    from loopagent.workspaces.workspaces import Workspaces
+
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_own(settings.data_dir))
+        launcher = choose(settings.isolation)
+        database = await anyio.to_thread.run_sync(Database.open, settings.database_url)
+        stack.callback(database.close)
+        event_log = await stack.enter_async_context(EventLog(database))
+        workspaces = Workspaces(settings.workspace_root, settings.templates_dir)
+        grants = Grants(database)
+        upstream = Upstream(base_url=settings.upstream, api_key=settings.api_key)
+        if settings.is_scripted:
+            scripted = ScriptedModel(settings.script)
+            upstream = Upstream(base_url=await scripted.start(), api_key=_INVENTED_KEY)
+            stack.push_async_callback(scripted.stop)
+        proxy = CredentialProxy(grants, upstream)
+        proxy_url = await proxy.start()
+        stack.push_async_callback(proxy.stop)
+        plans = Plans(
+            settings=settings,
+            database=database,
+            workspaces=workspaces,
+            grants=grants,
+            launcher=launcher,
+            base_url=lambda: proxy_url,
+        )
+        supervisor = await stack.enter_async_context(
+            Supervisor(
+                database,
+                event_log,
+                plans,
+                _load_runner,
+                max_live=settings.max_live,
+                idle_seconds=settings.idle_minutes * 60,
+            ).open()
+        )
+        agents, environments = Agents(database), Environments(database)
+        await agents.ensure_default(settings.model)
+        await environments.ensure_default()
+        sessions = Sessions(
+            database=database,
+            log=event_log,
+            workspaces=workspaces,
+            agents=agents,
+            environments=environments,
+            runs=supervisor,
+        )
+        await supervisor.recover()
+        yield Services(
+            settings=settings,
+            database=database,
+            log=event_log,
+            workspaces=workspaces,
+            auth=Auth(settings, settings.data_dir),
+            agents=agents,
+            environments=environments,
+            sessions=sessions,
+            supervisor=supervisor,
+            upstream=upstream,
+            started_at=now(),
+        )
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SettingsError if the port can't be had."""
+    listener = bind(settings.host, settings.port)
+    host, port = listener.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    import uvicorn
+
+    from loopagent.web.app import create_app
+
+    async with open_services(settings) as services:
+        config = uvicorn.Config(
+            create_app(services),
+            log_config=None,
+            lifespan="off",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=75,
+        )
+
+        class Server(uvicorn.Server):
+            """Ends the streams first: otherwise each open page would hold up the shutdown."""
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                await services.log.close()
+                await super().shutdown(sockets)
+
+        with _announced(settings.data_dir, url):
+            print(f"Loop Agent {__version__} is at {url}", flush=True)  # noqa: T201  for people
+            if settings.is_scripted:
+                print(  # noqa: T201
+                    "No ANTHROPIC_API_KEY: sessions talk to the built-in scripted model.",
+                    flush=True,
+                )
+            await Server(config).serve(sockets=[listener])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; raises SettingsError naming the next step."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"Can't listen on {host}:{port}: {error.strerror}. "
+            "Stop what uses it, or choose another with PORT=…"
+        ) from error
+    return listener
+
+
+async def _load_runner() -> type[Runner]:
+    """The runner brings the SDK, which takes most of a second to import."""
+    module = await anyio.to_thread.run_sync(importlib.import_module, "loopagent.agent.runner")
+    runner: type[Runner] = module.Runner
+    return runner
+
+
+@contextlib.contextmanager
+def _own(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder: two servers on one would both run its sessions."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / "server.lock").open("a")
+    except OSError as error:
+        raise SettingsError(
+            f"Can't write to the data folder {data_dir}: {error.strerror}. "
+            "Make it writable, or choose another with LOOP_AGENT_DATA_DIR=…"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError(
+                f"Another server uses the data folder {data_dir}. "
+                "Stop it, or choose another folder with LOOP_AGENT_DATA_DIR=…"
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _announced(data_dir: Path, url: str) -> Iterator[None]:
+    """Tell the command line where the server is."""
+    note = data_dir / "server.json"
+    facts: dict[str, Any] = {"url": url, "pid": os.getpid(), "version": __version__}
+    note.write_text(json.dumps(facts))
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""From a session to the plan of one agent process: folder, grant, launcher, permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import anyio
+
+from loopagent.agent.ports import RunPlan
+from loopagent.config import Settings
+from loopagent.credentials.grants import Grants
+from loopagent.domain.ids import SessionId
+from loopagent.domain.permissions import PATH_INPUTS, Grounds
+from loopagent.errors import AgentError
+from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec
+from loopagent.sessions.recovery import CutTurn
+from loopagent.storage import sessions
+from loopagent.storage.database import Database
+from loopagent.workspaces.paths import resolve_inside
+from loopagent.workspaces.workspaces import Workspaces
+
+_HEAD = 4 << 20  # bytes of a transcript in which its first prompt is found
+
+
+class Plans:
+    """Prepares and cleans up what a process needs.
+
+    base_url: where agents reach the credential proxy; known once that has started.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        workspaces: Workspaces,
+        grants: Grants,
+        launcher: Launcher,
+        base_url: Callable[[], str],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._workspaces = workspaces
+        self._grants = grants
+        self._launcher = launcher
+        self._base_url = base_url
+
+    @property
+    def level(self) -> str:
+        return self._launcher.level
+
+    async def make(self, session_id: SessionId, cut: CutTurn | None) -> RunPlan:
+        """The plan for a new process; raises AgentError if the workspace is gone."""
+        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
+        folder = self._workspaces.folder(session_id)
+        if not await anyio.Path(folder.workspace).is_dir():
+            raise AgentError(
+                "workspace_gone_error",
+                "This session's workspace folder is gone. Delete the session and start a new one.",
+                "terminal",
+            )
+        transcripts = folder.config / "projects" / PROJECT
+        transcript = transcripts / f"{session.sdk_session_id}.jsonl"
+        token = await self._grants.issue(session_id)
+        spec = LaunchSpec(
+            session_id=session_id,
+            folder=folder,
+            base_url=self._base_url(),
+            token=token,
+            resume_interrupted=cut is not None,
+        )
+        cli = await anyio.to_thread.run_sync(self._launcher.prepare, spec)
+        return RunPlan(
+            session=session,
+            cwd=folder.workspace,
+            cli=cli,
+            resume=await anyio.to_thread.run_sync(_holds_a_prompt, transcript),
+            grounds=Grounds(
+                toolset=session.agent.toolset(),
+                workspace=PurePosixPath(folder.workspace.resolve()),
+                # The CLI saves long output there and tells the model to read it.
+                readable=(PurePosixPath(transcripts.resolve() / session.sdk_session_id),),
+                isolated=self.level != "none",
+            ),
+            turn_seconds=self._settings.turn_minutes * 60,
+            silence_seconds=self._settings.silence_seconds,
+            recovery=cut.recovery if cut is not None else None,
+        )
+
+    def resolver(
+        self, session_id: SessionId
+    ) -> Callable[[str, Mapping[str, Any]], PurePosixPath | None]:
+        """How this session's tools name paths: the link-free path that an input means."""
+        cwd = self._workspaces.folder(session_id).workspace
+
+        def resolve(tool: str, tool_input: Mapping[str, Any]) -> PurePosixPath | None:
+            name = PATH_INPUTS.get(tool)
+            path = tool_input.get(name) if name else None
+            return resolve_inside(cwd, path, cwd) if isinstance(path, str) else None
+
+        return resolve
+
+    async def clean_up(self, session_id: SessionId) -> None:
+        """Take back the grant and end what is left of a session's processes."""
+        await self._grants.revoke(session_id)
+        await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
+        self._launcher.forget(session_id)
+
+    async def clean_up_all(self, session_ids: Iterable[SessionId]) -> None:
+        """The same for many sessions, at the server's start."""
+        for session_id in session_ids:
+            await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
+
+
+def _holds_a_prompt(transcript: Path) -> bool:
+    """Whether the CLI can resume from this file: it refuses one without a conversation."""
+    try:
+        with transcript.open("rb") as file:
+            return b'"type":"user"' in file.read(_HEAD)
+    except FileNotFoundError:
+        return False

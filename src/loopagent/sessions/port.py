@@ -1,0 +1,47 @@
+"""The runner's way into the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loopagent.agent.ports import Prompt
+from loopagent.domain.events import Event
+from loopagent.domain.ids import EventId, SessionId
+from loopagent.eventlog.log import EventLog
+from loopagent.sessions import turns
+from loopagent.storage.database import Database
+
+
+class SessionPort:
+    """Implements the agent room's Port for one session."""
+
+    def __init__(self, database: Database, log: EventLog, session_id: SessionId) -> None:
+        self._database = database
+        self._log = log
+        self._session_id = session_id
+        self._live = log.live(session_id)
+
+    async def emit(self, events: Sequence[Event]) -> None:
+        await self._log.append(self._session_id, events)
+
+    async def waiting(self) -> None:
+        outcome = await self._database.write(
+            lambda conn: turns.declare_waiting(self._log, conn, self._session_id)
+        )
+        self._log.published(self._session_id, outcome.rows)
+
+    async def ended(self, events: Sequence[Event]) -> Prompt | None:
+        outcome = await self._database.write(
+            lambda conn: turns.end_turn(self._log, conn, self._session_id, events)
+        )
+        self._log.published(self._session_id, outcome.rows)
+        return outcome.prompt
+
+    def open_draft(self, event_id: EventId, kind: str) -> None:
+        self._live.open_draft(event_id, kind)
+
+    def extend_draft(self, text: str) -> None:
+        self._live.extend_draft(text)
+
+    def close_draft(self) -> None:
+        self._live.close_draft()

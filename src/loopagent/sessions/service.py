@@ -1,0 +1,325 @@
+"""The verbs that web and command call: create, send, interrupt, confirm, archive, delete, …
+
+Every verb takes the caller first and acts on nobody else's sessions: a foreign one isn't found.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from loopagent.agent.ports import Prompt, Verdict
+from loopagent.auth.principal import Principal
+from loopagent.domain import events as e
+from loopagent.domain.agent import ModelChoice
+from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, new_session_id
+from loopagent.domain.session import Session
+from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError, TooLargeError
+from loopagent.eventlog.log import EventLog, StoredEvent
+from loopagent.sessions import turns
+from loopagent.sessions.agents import Agents, Environments
+from loopagent.storage import asks, blobs, events, queue, sessions
+from loopagent.storage.asks import Ask
+from loopagent.storage.database import Connection, Database
+from loopagent.storage.queue import QueuedMessage
+from loopagent.storage.sessions import SessionQuery
+from loopagent.workspaces.workspaces import Workspaces
+
+MAX_TEXT = 1_000_000  # characters of one message
+MAX_QUEUE = 100
+
+T = TypeVar("T")
+
+
+class Runs(Protocol):
+    """What the verbs need of the supervisor."""
+
+    level: str
+
+    def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
+        """A turn has begun in the log: give its message to the agent."""
+
+    def answer(self, session: Session, event_id: EventId, verdict: Verdict) -> None:
+        """An ask was answered."""
+
+    async def interrupt(self, session_id: SessionId) -> None:
+        """Stop the turn that is under way."""
+
+    def warm(self, session_id: SessionId) -> None:
+        """Connect in the background, so that the next message need not wait."""
+
+    def set_model(self, session_id: SessionId, model: str) -> None:
+        """Use another model from now on."""
+
+    async def end(self, session_id: SessionId) -> None:
+        """End the agent process and whatever is left of it."""
+
+
+class Sessions:
+    """All verbs of sessions."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        log: EventLog,
+        workspaces: Workspaces,
+        agents: Agents,
+        environments: Environments,
+        runs: Runs,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._workspaces = workspaces
+        self._agents = agents
+        self._environments = environments
+        self._runs = runs
+
+    async def create(
+        self,
+        who: Principal,
+        *,
+        agent: AgentId | None = None,
+        agent_version: int | None = None,
+        environment_id: EnvironmentId | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        template: str | None = None,
+        model: str | None = None,
+        messages: Sequence[e.UserMessage] = (),
+    ) -> Session:
+        """A new session with its workspace; `messages` are sent at once.
+
+        Raises NotFoundError (agent, environment), UnknownTemplateError, InvalidRequestError.
+        """
+        for message in messages:
+            _check_message(message)
+        snapshot = await self._agents.usable(who, agent, agent_version)
+        environment = await self._environments.usable(who, environment_id)
+        if model:
+            snapshot = snapshot.model_copy(update={"model": _model(model)})
+        moment = e.now()
+        session = Session(
+            id=new_session_id(),
+            owner=who.user_id,
+            agent=snapshot,
+            environment_id=environment.id,
+            created_at=moment,
+            updated_at=moment,
+            title=_clean_title(title),
+            metadata=dict(metadata or {}),
+            template=template or None,
+            isolation=self._runs.level,
+            sdk_session_id=str(uuid.uuid4()),
+        )
+        await self._workspaces.create(session.id, session.template)
+        await self._database.write(lambda conn: sessions.insert(conn, session))
+        if not messages:
+            return session
+        for message in messages:
+            await self._message(who, session.id, message)
+        return await self.get(who, session.id)
+
+    async def get(self, who: Principal, session_id: SessionId) -> Session:
+        """Raises NotFoundError."""
+        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
+        if session.owner != who.user_id:
+            raise NotFoundError(f"There is no session {session_id}.")
+        return session
+
+    async def list(self, who: Principal, query: SessionQuery) -> tuple[list[Session], str | None]:
+        """A page of the caller's sessions and the cursor of the next one."""
+        return await self._database.read(lambda conn: sessions.page(conn, who.user_id, query))
+
+    async def update(
+        self,
+        who: Principal,
+        session_id: SessionId,
+        *,
+        title: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        model: str | None = None,
+    ) -> Session:
+        """Change what is given; the rest stays."""
+        await self.get(who, session_id)
+        changes: dict[str, object] = {}
+        if title is not None:
+            changes["title"] = _clean_title(title)
+        if metadata is not None:
+            changes["metadata"] = dict(metadata)
+        if model:
+            changes["model"] = _model(model).id
+        if changes:
+            await self._append(session_id, e.SessionUpdated.model_validate(changes))
+        if model:
+            self._runs.set_model(session_id, model)
+        return await self.get(who, session_id)
+
+    async def send(
+        self, who: Principal, session_id: SessionId, sent: Sequence[e.UserEvent]
+    ) -> list[str]:
+        """Take in events; the wire's JSON of each, with `processed_at` null while it is queued."""
+        await self.get(who, session_id)
+        answers = []
+        for event in sent:
+            match event:
+                case e.UserMessage():
+                    answers.append(await self._message(who, session_id, event))
+                case e.UserInterrupt():
+                    answers.append(await self._interrupt(session_id, event))
+                case e.UserToolConfirmation():
+                    answers.append(await self._confirm(who, session_id, event))
+        return answers
+
+    async def archive(self, who: Principal, session_id: SessionId) -> Session:
+        """Make a session read-only; raises ConflictError while it is busy."""
+        session = await self.get(who, session_id)
+        if session.archived_at is not None:
+            return session
+        if session.is_busy:
+            raise ConflictError("The session is running. Interrupt it first, then archive it.")
+        archived = {"archived_at": e.now().isoformat()}
+        await self._append(session_id, e.SessionUpdated.model_validate(archived))
+        await self._runs.end(session_id)
+        return await self.get(who, session_id)
+
+    async def delete(self, who: Principal, session_id: SessionId) -> None:
+        """End a session, erase it and move its folder to the trash."""
+        await self.get(who, session_id)
+        await self._runs.end(session_id)
+        await self._log.append(session_id, [e.SessionDeleted()])
+        await self._database.write(lambda conn: sessions.erase(conn, session_id))
+        await self._workspaces.remove(session_id)
+
+    async def warm(self, who: Principal, session_id: SessionId) -> None:
+        """Somebody looks at the session: connect its agent in the background."""
+        session = await self.get(who, session_id)
+        if session.archived_at is None and not session.is_busy:
+            self._runs.warm(session_id)
+
+    async def events(
+        self, who: Principal, session_id: SessionId, **query: object
+    ) -> list[StoredEvent]:
+        """A page of the log; `query` as EventLog.page takes it."""
+        await self.get(who, session_id)
+        return await self._log.page(session_id, **query)  # type: ignore[arg-type]
+
+    async def queue(self, who: Principal, session_id: SessionId) -> list[QueuedMessage]:
+        """Messages that wait for their turn, in order."""
+        await self.get(who, session_id)
+        return await self._database.read(lambda conn: queue.listed(conn, session_id))
+
+    async def unqueue(self, who: Principal, session_id: SessionId, event_id: EventId) -> None:
+        """Take a message out of the queue; raises NotFoundError once its turn has begun."""
+        await self.get(who, session_id)
+        await self._database.write(lambda conn: queue.remove(conn, session_id, event_id))
+        self._log.ring(session_id)
+
+    async def asks(self, who: Principal, session_id: SessionId) -> list[Ask]:
+        """Open asks, oldest first."""
+        await self.get(who, session_id)
+        return await self._database.read(lambda conn: asks.list_open(conn, session_id))
+
+    async def blob(self, who: Principal, session_id: SessionId, event_id: EventId) -> str:
+        """The whole text of a tool result that the log holds only the beginning of."""
+        await self.get(who, session_id)
+        return await self._database.read(lambda conn: blobs.get(conn, session_id, event_id))
+
+    # -- how the three kinds of events are taken in -----------------------------------------
+
+    async def _message(self, who: Principal, session_id: SessionId, message: e.UserMessage) -> str:
+        _check_message(message)
+
+        def take(conn: Connection) -> turns.Outcome:
+            if queue.count(conn, session_id) >= MAX_QUEUE:
+                raise ConflictError(
+                    f"{MAX_QUEUE} messages are waiting already. Remove some or wait."
+                )
+            return turns.send_message(self._log, conn, session_id, who.user_id, message)
+
+        outcome = await self._write(session_id, take)
+        if outcome.prompt is not None:
+            self._runs.deliver(session_id, outcome.prompt)
+        elif not outcome.rows:
+            self._log.live(session_id).notice(outcome.answer)
+            self._log.ring(session_id)
+        return outcome.answer
+
+    async def _interrupt(self, session_id: SessionId, interrupt: e.UserInterrupt) -> str:
+        def take(conn: Connection) -> turns.Outcome:
+            turns.writable(conn, session_id)
+            known = events.by_id(conn, session_id, interrupt.id)
+            if known is not None:
+                return turns.Outcome(answer=known.body)
+            rows = self._log.append_in(conn, session_id, [interrupt])
+            return turns.Outcome(rows=rows, answer=rows[0].body)
+
+        outcome = await self._write(session_id, take)
+        if outcome.rows:
+            await self._runs.interrupt(session_id)
+        return outcome.answer
+
+    async def _confirm(
+        self, who: Principal, session_id: SessionId, answer: e.UserToolConfirmation
+    ) -> str:
+        known = await self._database.read(lambda conn: events.by_id(conn, session_id, answer.id))
+        if known is not None:
+            return known.body
+        loop = {**(answer.loop or {}), "answered_by": who.name}
+        answer = answer.model_copy(update={"loop": loop})
+        after: list[Session] = []
+
+        def take(conn: Connection) -> turns.Outcome:
+            outcome, session = turns.confirm(self._log, conn, session_id, answer)
+            after[:] = [session]
+            return outcome
+
+        outcome = await self._write(session_id, take)
+        verdict = Verdict(
+            allow=answer.result == "allow",
+            message=answer.deny_message,
+            updated_input=loop.get("updated_input"),
+        )
+        self._runs.answer(after[0], answer.tool_use_id, verdict)
+        return outcome.answer
+
+    async def _append(self, session_id: SessionId, event: e.Event) -> None:
+        await self._log.append(session_id, [event])
+
+    async def _write(
+        self, session_id: SessionId, take: Callable[[Connection], turns.Outcome]
+    ) -> turns.Outcome:
+        outcome = await self._database.write(take)
+        self._log.published(session_id, outcome.rows)
+        return outcome
+
+
+def _check_message(message: e.UserMessage) -> None:
+    text = e.plain_text(message.content)
+    others = [block for block in message.content if not isinstance(block, e.TextBlock)]
+    if any(isinstance(block, e.OtherBlock) for block in others):
+        raise InvalidRequestError("A message takes text, image and document blocks only.")
+    if not text.strip() and not others:
+        raise InvalidRequestError("The message is empty. Write what the agent should do.")
+    if len(text) > MAX_TEXT:
+        raise TooLargeError(
+            f"The message has {len(text):,} characters; {MAX_TEXT:,} are allowed. "
+            "Put long material into a file of the workspace and name the file."
+        )
+
+
+def _clean_title(title: str | None) -> str | None:
+    if title is None or not title.strip():
+        return None
+    line = " ".join(title.split())
+    if len(line) > 500:
+        raise InvalidRequestError("The title is longer than 500 characters. Shorten it.")
+    return line
+
+
+def _model(model: str) -> ModelChoice:
+    name = model.strip()
+    if not name or len(name) > 200 or not name.isprintable():
+        raise InvalidRequestError("The model's name must be 1 to 200 printable characters.")
+    return ModelChoice(id=name)

@@ -1,0 +1,368 @@
+"""Owns the runners: starts, keeps warm, recovers and ends them.
+
+A session has at most one runner. A runner's failure never leaves its task: it becomes events of
+its session. At the start every turn that was under way is found, marked and run again once more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import TaskGroup
+
+from loopagent.agent.ports import Prompt, Verdict
+from loopagent.domain import events as e
+from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.session import Session
+from loopagent.errors import AgentError, LoopError, NotFoundError
+from loopagent.eventlog.log import EventLog
+from loopagent.sessions import turns
+from loopagent.sessions.plans import Plans
+from loopagent.sessions.port import SessionPort
+from loopagent.sessions.recovery import MAX_ATTEMPTS, CutTurn, read_cut_turn
+from loopagent.storage import sessions
+from loopagent.storage.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from loopagent.agent.runner import Runner
+
+log = logging.getLogger(__name__)
+
+_PAUSES = (0.5, 4.0, 15.0)  # seconds before the first, second and third new start of a turn
+_TICK = 1.0
+_END_WITHIN = 15.0
+
+
+@dataclass
+class Run:
+    """One session's place with the supervisor, from the first need of a process to its end."""
+
+    session_id: SessionId
+    prompt: Prompt | None = None
+    cut: CutTurn | None = None
+    runner: Runner | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    done: anyio.Event = field(default_factory=anyio.Event)
+    waits: bool = True  # for a free place among the live processes
+    used: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.prompt is None and self.runner is not None and not self.runner.is_busy
+
+    @property
+    def takes_prompts(self) -> bool:
+        ending = self.runner is not None and self.runner.is_closing
+        return not ending and not self.scope.cancel_called
+
+
+class Supervisor:
+    """Runs sessions. `level` is the isolation level in force.
+
+    load_runner: gives the Runner class; it takes most of a second, so it is loaded while the
+    server serves already.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        event_log: EventLog,
+        plans: Plans,
+        load_runner: Callable[[], Awaitable[type[Runner]]],
+        *,
+        max_live: int,
+        idle_seconds: float,
+    ) -> None:
+        self._database = database
+        self._log = event_log
+        self._plans = plans
+        self._load_runner = load_runner
+        self._runner_type: type[Runner] | None = None
+        self._loaded = anyio.Event()
+        self._max_live = max_live
+        self._idle_seconds = idle_seconds
+        self._runs: dict[SessionId, Run] = {}
+        self._places = anyio.Condition()
+        self._tasks: TaskGroup | None = None
+        self._closing = False
+        self.level = plans.level
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Supervisor]:
+        """Serve until the block is left; then all processes are ended, their turns kept."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._load, name="load runner")
+            tasks.start_soon(self._keep_house, name="keep house")
+            try:
+                yield self
+            finally:
+                await self._close()
+                tasks.cancel_scope.cancel()
+
+    @property
+    def live(self) -> list[Run]:
+        """Runs that have, or are getting, a process."""
+        return [run for run in self._runs.values() if not run.waits]
+
+    # -- what the verbs ask for -------------------------------------------------------------
+
+    def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
+        run = self._runs.get(session_id)
+        if run is None or not run.takes_prompts:
+            self._start(session_id, prompt=prompt)
+        elif run.runner is not None:
+            run.runner.prompt(prompt)
+        else:
+            run.prompt = prompt
+
+    def answer(self, session: Session, event_id: EventId, verdict: Verdict) -> None:
+        run = self._runs.get(session.id)
+        if run is not None and run.runner is not None:
+            run.runner.answer(event_id, verdict)
+        elif run is None and not session.asks and session.status == "running":
+            # The process that asked is gone: its turn is run again, and the answer is known.
+            self._spawn(self._resume, session.id)
+
+    async def interrupt(self, session_id: SessionId) -> None:
+        run = self._runs.get(session_id)
+        if run is not None and run.runner is not None and run.runner.is_busy:
+            run.runner.interrupt()
+            return
+        if run is not None:
+            run.scope.cancel()
+            with anyio.move_on_after(_END_WITHIN):
+                await run.done.wait()
+        await self._end_in_log(session_id, "interrupted")
+
+    def warm(self, session_id: SessionId) -> None:
+        if session_id not in self._runs and len(self.live) < self._max_live:
+            self._start(session_id)
+
+    def set_model(self, session_id: SessionId, model: str) -> None:
+        run = self._runs.get(session_id)
+        if run is not None and run.runner is not None:
+            run.runner.set_model(model)
+
+    async def end(self, session_id: SessionId) -> None:
+        run = self._runs.get(session_id)
+        if run is not None:
+            run.scope.cancel()
+            with anyio.move_on_after(_END_WITHIN):
+                await run.done.wait()
+        await self._plans.clean_up(session_id)
+
+    # -- recovery ---------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        """Run again what was under way when the server ended; gives the number of turns.
+
+        A session that waits for an answer keeps waiting: it needs no process until then.
+        """
+        found = await self._database.read(sessions.running)
+        await self._plans.clean_up_all(found)
+        for session_id in found:
+            self._spawn(self._resume, session_id)
+        return len(found)
+
+    async def _resume(self, session_id: SessionId) -> None:
+        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
+        if session.asks and session.status == "idle":
+            return
+        await self._try_again(session_id, None)
+
+    async def _try_again(self, session_id: SessionId, error: AgentError | None) -> None:
+        """Mark a cut turn and run it again, or end it if that was tried often enough."""
+        cut = await read_cut_turn(self._database, self._log, session_id)
+        if cut is None:
+            await self._end_in_log(session_id, "interrupted")
+            return
+        if cut.attempts >= MAX_ATTEMPTS or (error is not None and error.retry_status == "terminal"):
+            await self._fail(session_id, cut, error)
+            return
+        self._show_draft(session_id, cut)
+        await self._log.append(session_id, [e.SessionStatusRescheduled()])
+        await anyio.sleep(_PAUSES[cut.attempts] if error is not None else 0)
+        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
+        if session.status == "rescheduling":  # else it was interrupted meanwhile
+            self._start(session_id, prompt=cut.prompt, cut=cut)
+
+    def _show_draft(self, session_id: SessionId, cut: CutTurn) -> None:
+        live = self._log.live(session_id)
+        if cut.recovery.draft_id is not None and live.draft is None:
+            live.open_draft(cut.recovery.draft_id, "agent.message")
+            live.extend_draft(cut.recovery.draft_text)
+
+    async def _fail(self, session_id: SessionId, cut: CutTurn, error: AgentError | None) -> None:
+        shown = error or AgentError(
+            "process_crashed_error",
+            f"The turn was cut {MAX_ATTEMPTS} times. Send a message to go on.",
+        )
+        body = e.ErrorBody(
+            type=shown.kind,
+            message=shown.message,
+            retry_status=e.RetryStatusBody(type="exhausted"),
+        )
+        await self._end_in_log(session_id, "retries_exhausted", e.SessionError(error=body), cut=cut)
+
+    async def _end_in_log(
+        self,
+        session_id: SessionId,
+        reason: str,
+        error: e.SessionError | None = None,
+        *,
+        cut: CutTurn | None = None,
+    ) -> None:
+        """End a turn that no process works on, keep its draft, and go on with the queue."""
+        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
+        if not session.is_busy:
+            return
+        cut = cut or await read_cut_turn(self._database, self._log, session_id)
+        ending: list[e.Event] = []
+        if cut is not None and cut.recovery.draft_id is not None and cut.recovery.draft_text:
+            text = e.text_block(cut.recovery.draft_text)
+            ending.append(
+                e.AgentMessage(id=cut.recovery.draft_id, content=[text], loop={"partial": True})
+            )
+        ending += [error] if error is not None else []
+        ending.append(e.SessionStatusIdle(stop_reason=e.StopReason(type=reason)))
+        self._log.live(session_id).close_draft()
+        following = await SessionPort(self._database, self._log, session_id).ended(ending)
+        if following is not None:
+            self.deliver(session_id, following)
+
+    # -- the life of a run ------------------------------------------------------------------
+
+    def _start(
+        self, session_id: SessionId, *, prompt: Prompt | None = None, cut: CutTurn | None = None
+    ) -> None:
+        if self._tasks is None or self._closing:
+            return
+        before = self._runs.get(session_id)
+        run = Run(session_id, prompt=prompt, cut=cut)
+        self._runs[session_id] = run
+        self._tasks.start_soon(self._drive, run, before, name=f"run {session_id}")
+
+    def _spawn(
+        self, function: Callable[[SessionId], Awaitable[None]], session_id: SessionId
+    ) -> None:
+        if self._tasks is not None and not self._closing:
+            self._tasks.start_soon(self._guarded, function, session_id)
+
+    async def _guarded(
+        self, function: Callable[[SessionId], Awaitable[None]], session_id: SessionId
+    ) -> None:
+        try:
+            await function(session_id)
+        except NotFoundError:
+            log.info("%s was deleted meanwhile", session_id)
+        except Exception:  # one session's trouble must not end the others'
+            log.exception("recovery of %s failed", session_id)
+
+    async def _drive(self, run: Run, before: Run | None) -> None:
+        """One process from its start to its end, and what follows from how it ended."""
+        error: AgentError | None = None
+        try:
+            with run.scope:
+                if before is not None:
+                    await before.done.wait()
+                await self._take_place(run)
+                await self._loaded.wait()
+                await self._serve(run)
+        except AgentError as failure:
+            error = failure
+        except LoopError as failure:
+            error = AgentError("process_start_error", failure.message)
+        except Exception:  # the runner's outermost frame: its session fails, no other
+            log.exception("the run of %s failed", run.session_id)
+            error = AgentError(
+                "process_crashed_error", "The run failed inside the server. See its log."
+            )
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._finish(run, error)
+
+    async def _serve(self, run: Run) -> None:
+        assert self._runner_type is not None
+        plan = await self._plans.make(run.session_id, run.cut)
+        port = SessionPort(self._database, self._log, run.session_id)
+        run.runner = self._runner_type(plan, port, self._plans.resolver(run.session_id))
+        if run.cut is not None:
+            await port.emit([e.SessionStatusRunning()])
+        if run.prompt is not None:
+            run.runner.prompt(run.prompt)
+            run.prompt = None
+        await run.runner.run()
+
+    async def _finish(self, run: Run, error: AgentError | None) -> None:
+        busy = run.runner is not None and run.runner.is_busy
+        wanted = run.prompt is not None or busy
+        try:
+            await self._plans.clean_up(run.session_id)
+            if error is not None:
+                log.warning("%s: %s: %s", run.session_id, error.kind, error.message)
+        finally:
+            if self._runs.get(run.session_id) is run:
+                del self._runs[run.session_id]
+            run.done.set()
+            async with self._places:
+                self._places.notify_all()
+        if self._closing:
+            return
+        if wanted and (error is not None or not run.scope.cancel_called):
+            self._spawn(lambda sid: self._try_again(sid, error), run.session_id)
+        elif not run.scope.cancel_called:
+            self._spawn(self._go_on, run.session_id)
+
+    async def _go_on(self, session_id: SessionId) -> None:
+        """Begin the next queued message, if the process ended between two of them."""
+
+        outcome = await self._database.write(lambda conn: turns.go_on(self._log, conn, session_id))
+        self._log.published(session_id, outcome.rows)
+        if outcome.prompt is not None:
+            self.deliver(session_id, outcome.prompt)
+
+    # -- places among the live processes ----------------------------------------------------
+
+    async def _take_place(self, run: Run) -> None:
+        """Wait for a free place: the least recently used idle process makes room."""
+        async with self._places:
+            while len(self.live) >= self._max_live:
+                idle = [other for other in self.live if other.is_idle]
+                if idle:
+                    oldest = min(idle, key=lambda other: other.runner.last_used)  # type: ignore[union-attr]
+                    assert oldest.runner is not None
+                    oldest.runner.close()
+                # For ever on purpose: the turn waits until a place is free, or is interrupted.
+                await self._places.wait()
+            run.waits = False
+
+    async def _keep_house(self) -> None:
+        while True:
+            await anyio.sleep(_TICK)
+            old = time.monotonic() - self._idle_seconds
+            for run in self.live:
+                if run.is_idle and run.runner is not None and run.runner.last_used < old:
+                    run.runner.close()
+
+    async def _load(self) -> None:
+        self._runner_type = await self._load_runner()
+        self._loaded.set()
+
+    async def _close(self) -> None:
+        """End all processes; turns under way stay as they are, for the next start."""
+        self._closing = True
+        runs = list(self._runs.values())
+        for run in runs:
+            run.scope.cancel()
+        with anyio.move_on_after(_END_WITHIN, shield=True):
+            for run in runs:
+                await run.done.wait()

@@ -1,0 +1,152 @@
+"""How turns begin and end in the log: small functions of one write transaction.
+
+Each is handed the connection of a transaction; none commits. What they give is published to
+followers by the caller after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from loopagent.agent.ports import Prompt
+from loopagent.domain import events as e
+from loopagent.domain.ids import EventId, SessionId, UserId
+from loopagent.domain.session import Session
+from loopagent.errors import SessionArchivedError
+from loopagent.eventlog.log import EventLog, StoredEvent
+from loopagent.storage import events, queue, sessions
+from loopagent.storage.database import Connection
+
+_TITLE = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a transaction did.
+
+    rows: new rows, to be published.
+    answer: the wire's JSON of the event that was sent.
+    prompt: the message whose turn has begun.
+    """
+
+    rows: list[StoredEvent] = field(default_factory=list)
+    answer: str = ""
+    prompt: Prompt | None = None
+
+
+def writable(conn: Connection, session_id: SessionId) -> Session:
+    """The session, locked for this transaction; raises NotFoundError, SessionArchivedError."""
+    session = sessions.get(conn, session_id, lock=True)
+    if session.archived_at is not None:
+        raise SessionArchivedError(
+            "This session is archived, so it is read-only. Start a new session to go on."
+        )
+    return session
+
+
+def send_message(
+    log: EventLog, conn: Connection, session_id: SessionId, owner: UserId, message: e.UserMessage
+) -> Outcome:
+    """Begin a turn with `message`, or queue it while the session is busy; the same id only once."""
+    session = writable(conn, session_id)
+    known = events.by_id(conn, session_id, message.id)
+    if known is not None:
+        return Outcome(answer=known.body)
+    waiting = queue.listed(conn, session_id)
+    for queued in waiting:
+        if queued.event_id == message.id:
+            return Outcome(answer=queued.body)
+    if session.is_busy or waiting:
+        body = e.encode_event(message)
+        queue.push(conn, session_id, message.id, body, owner)
+        return Outcome(answer=body)
+    rows = _begin(log, conn, session, message)
+    return Outcome(rows=rows, answer=rows[0].body, prompt=_prompt(message))
+
+
+def end_turn(
+    log: EventLog, conn: Connection, session_id: SessionId, ending: Sequence[e.Event]
+) -> Outcome:
+    """Append the end of a turn and begin the next queued message's, if there is one."""
+    rows = log.append_in(conn, session_id, ending)
+    session = sessions.get(conn, session_id)
+    if session.is_busy or session.archived_at is not None:
+        return Outcome(rows=rows)
+    following = next_queued(log, conn, session)
+    return Outcome(rows=[*rows, *following.rows], prompt=following.prompt)
+
+
+def go_on(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
+    """Begin the next queued message of a session that rests."""
+    session = sessions.get(conn, session_id, lock=True)
+    if session.is_busy or session.archived_at is not None:
+        return Outcome()
+    return next_queued(log, conn, session)
+
+
+def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
+    """Begin the turn of the first queued message, if there is one."""
+    queued = queue.pop_first(conn, session.id)
+    if queued is None:
+        return Outcome()
+    message = e.parse_event(queued.body)
+    assert isinstance(message, e.UserMessage)
+    return Outcome(rows=_begin(log, conn, session, message), prompt=_prompt(message))
+
+
+def declare_waiting(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
+    """Say that the session waits for its open asks; nothing if none is open or it is said."""
+    session = sessions.get(conn, session_id, lock=True)
+    said = session.stop_reason.event_ids if session.stop_reason else None
+    if not session.asks or (session.status == "idle" and said == list(session.asks)):
+        return Outcome()
+    return Outcome(rows=log.append_in(conn, session_id, [_requires_action(session.asks)]))
+
+
+def confirm(
+    log: EventLog, conn: Connection, session_id: SessionId, answer: e.UserToolConfirmation
+) -> tuple[Outcome, Session]:
+    """Append the answer to an ask and what the session does now.
+
+    Raises NotFoundError for an unknown ask and AlreadyAnsweredError for one that is closed.
+    """
+    before = writable(conn, session_id)
+    rows = log.append_in(conn, session_id, [answer])
+    session = sessions.get(conn, session_id)
+    if before.status == "idle":
+        follow: e.Event = (
+            _requires_action(session.asks) if session.asks else e.SessionStatusRunning()
+        )
+        rows += log.append_in(conn, session_id, [follow])
+    return Outcome(rows=rows, answer=rows[0].body), sessions.get(conn, session_id)
+
+
+def _begin(
+    log: EventLog, conn: Connection, session: Session, message: e.UserMessage
+) -> list[StoredEvent]:
+    begun: list[e.Event] = [message, e.SessionStatusRunning()]
+    if session.title is None:
+        begun.append(e.SessionUpdated.model_validate({"title": _title(message)}))
+    return log.append_in(conn, session.id, begun)
+
+
+def _title(message: e.UserMessage) -> str:
+    """A title from the first prompt: its first line, shortened at a word."""
+    lines = [line.strip() for line in e.plain_text(message.content).splitlines() if line.strip()]
+    if not lines:
+        return "Untitled"
+    line = lines[0]
+    if len(line) <= _TITLE:
+        return line
+    return line[:_TITLE].rsplit(" ", 1)[0] + "…"
+
+
+def _prompt(message: e.UserMessage) -> Prompt:
+    return Prompt(event_id=message.id, content=list(message.content))
+
+
+def _requires_action(asks: Sequence[EventId]) -> e.SessionStatusIdle:
+    return e.SessionStatusIdle(
+        stop_reason=e.StopReason(type="requires_action", event_ids=list(asks))
+    )
