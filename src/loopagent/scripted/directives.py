@@ -18,7 +18,7 @@ from loopagent.scripted.request import Conversation
 from loopagent.scripted.script import Step
 
 _OPEN = re.compile(r"\[\[\s*([a-z_]+)\s*(:|\]\])")
-_OPTION = re.compile(r"(?:^|\s)([a-z][a-z_-]*)=(\S+)")
+_OPTION = re.compile(r'(?:^|\s)([a-z][a-z_-]*)=("[^"]*"|\S+)')
 _FLAG = re.compile(r"(?:^|\s)(before|background|multi)(?=\s|$)")
 _NAMES = {*steps.NAMES, "parallel", "pace"}
 _VERBATIM = {"text", "think", "agent", "ask"}
@@ -114,9 +114,9 @@ def _read(directive: Directive) -> tuple[Any, dict[str, Any]]:
         return _read_tool(raw), {}
     if name == "tools":
         return json.loads(raw, strict=False), {}
-    options: dict[str, Any] = dict(_OPTION.findall(raw))
+    options: dict[str, Any] = {key: part.strip('"') for key, part in _OPTION.findall(raw)}
     rest = _OPTION.sub("", raw)
-    options.update({flag: True for flag in _FLAG.findall(rest)})
+    options.update(dict.fromkeys(_FLAG.findall(rest), True))
     rest = _FLAG.sub("", rest)
     value, _, pace = rest.partition("@")
     if pace.strip():

@@ -38,6 +38,9 @@ class Status:
     """Fault: an HTTP error with the API's envelope."""
 
     code: int
+    kind: str | None = None
+    """The error's type and message; None is the usual one of the status."""
+    message: str | None = None
     retry_after: int | None = None
     times: int = 0
     """How many requests of one prompt it hits; 0 is all of them. The same for the other faults."""

@@ -57,6 +57,11 @@ def _times(options: Options) -> int:
     return _count(options.get("times", 0), "times", 1000)
 
 
+def _optional_text(options: Options, name: str) -> str | None:
+    value = options.get(name)
+    return None if value is None else str(value)
+
+
 def _pace(options: Options) -> float:
     return _number(options.get("pace", 0), "pace (deltas per second)", 100_000)
 
@@ -124,7 +129,6 @@ def _agent(value: Any, options: Options, conversation: Conversation) -> list[Ste
     given = {
         "description": "Scripted sub-agent",
         "prompt": str(value or ""),
-        "subagent_type": "general-purpose",
         "run_in_background": bool(options.get("background")),
     }
     return [ToolCall(name=name, input=given, parallel=bool(options.get("parallel")))]
@@ -157,7 +161,15 @@ def _error(value: Any, options: Options, _: Conversation) -> list[Step]:
         raise StepError(f"the status of an error must be 400 to 599, not {value}.")
     after = options.get("retry-after")
     wait = None if after is None else _count(after, "retry-after", 86_400)
-    return [Status(code=code, retry_after=wait, times=_times(options))]
+    return [
+        Status(
+            code=code,
+            kind=_optional_text(options, "type"),
+            message=_optional_text(options, "message"),
+            retry_after=wait,
+            times=_times(options),
+        )
+    ]
 
 
 def _cut(value: Any, options: Options, _: Conversation) -> list[Step]:

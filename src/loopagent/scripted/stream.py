@@ -25,7 +25,7 @@ _BATCH_BYTES = 32_768
 _SIGNATURE = "c2NyaXB0ZWQ="
 
 
-class StreamCut(Exception):  # noqa: N818 - it is an order of the script, not an error
+class StreamCut(Exception):
     """The script wants the connection closed now."""
 
 

@@ -8,28 +8,33 @@ what comes next.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from loopagent.scripted import tour_plan, tour_program, tour_workspace
+from loopagent.scripted.narration import say
 from loopagent.scripted.request import Conversation
-from loopagent.scripted.script import Round, Text
+from loopagent.scripted.script import Round
 
-SUGGESTED_PROMPTS: tuple[str, ...] = (
-    "Write a small program and test it",
-    "Look around this workspace",
-    "Make a plan as a task list and work through it",
+_CHAPTERS: tuple[tuple[str, Callable[[Conversation], Round]], ...] = (
+    (tour_program.PROMPT, tour_program.reply),
+    (tour_workspace.PROMPT, tour_workspace.reply),
+    (tour_plan.PROMPT, tour_plan.reply),
 )
-PACE = 60.0
+SUGGESTED_PROMPTS: tuple[str, ...] = tuple(prompt for prompt, _ in _CHAPTERS)
 
 _GREETING = re.compile(
-    r"(hi|hello|hey|hallo|help|start|test|tour|demo|who are you|what can you do|what is this)?"
+    r"((hi|hello|hey|good (morning|evening|day))( there| claude)?"
+    r"|help( me)?|start|test|tour|demo|who are you|what (can you do|is this))?"
 )
 
 
 def reply(conversation: Conversation) -> Round | None:
     """Give the tour's next round for a prompt that it knows, else None."""
-    said = re.sub(r"[^a-z ]+", "", conversation.prompt.lower()).strip()
-    if _GREETING.fullmatch(said):
-        return say(_greeting())
-    return None
+    said = _bare(conversation.prompt)
+    for number, (prompt, chapter) in enumerate(_CHAPTERS, start=1):
+        if said in {_bare(prompt), str(number)}:
+            return chapter(conversation)
+    return say(_greeting()) if _GREETING.fullmatch(said) else None
 
 
 def plain(conversation: Conversation) -> Round:
@@ -37,19 +42,12 @@ def plain(conversation: Conversation) -> Round:
     asked = " ".join(conversation.prompt.split())
     short = asked if len(asked) <= 120 else f"{asked[:120]}…"
     return say(
-        "I am the built-in scripted model: no Claude is behind me, so I can only echo you.\n\n"
-        f"> {short}\n\n"
-        f"What I do know are these prompts:\n\n{_offers()}\n\n"
-        "With an Anthropic API key in `ANTHROPIC_API_KEY`, Claude itself answers here."
+        "I am the **built-in scripted model**: no Claude is behind me, so this I can only echo:"
+        f"\n\n> {short}\n\nWhat I can do is one of these:\n\n{_offers()}\n\n{_KEY}"
     )
 
 
-def say(text: str, *, thought: str = "") -> Round:
-    """A round of text at the tour's pace, with a thought before it if there is one."""
-    steps = [Text(text=text, pace=PACE)]
-    if thought:
-        steps.insert(0, Text(text=thought, kind="thinking", pace=PACE))
-    return Round(steps=tuple(steps))
+_KEY = "With an Anthropic API key in `ANTHROPIC_API_KEY`, Claude itself answers here."
 
 
 def _greeting() -> str:
@@ -57,10 +55,14 @@ def _greeting() -> str:
         "Hello! I am the **built-in scripted model** of Loop Agent. No Claude is behind me: "
         "I follow a script. All around me is real, though: the session and its log, the Claude "
         "Agent SDK and its command line, the tools, the approvals and this live stream.\n\n"
-        f"Try one of these:\n\n{_offers()}\n\n"
-        "With an Anthropic API key in `ANTHROPIC_API_KEY`, Claude itself answers here."
+        f"Send me one of these, or its number:\n\n{_offers()}\n\n{_KEY}"
     )
 
 
 def _offers() -> str:
-    return "\n".join(f"- {prompt}" for prompt in SUGGESTED_PROMPTS)
+    return "\n".join(f"{n}. {prompt}" for n, prompt in enumerate(SUGGESTED_PROMPTS, start=1))
+
+
+def _bare(text: str) -> str:
+    """The words alone, so that a full stop or a capital makes no difference."""
+    return " ".join(re.sub(r"[^\w\s]+", " ", text.lower()).split())
