@@ -1,0 +1,243 @@
+"""What a transcript is made of: one immutable record per thing that a reader sees.
+
+Owns the records, and how a single event becomes one. How a log becomes a transcript is
+`transcript.py`; how blocks look is for the templates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from loopagent.domain import events as e
+from loopagent.domain.agent import WIRE_TO_SDK
+from loopagent.domain.ids import EventId
+
+ToolState = Literal["running", "asking", "done", "failed", "denied", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """first, last: seq of the first and the newest event in it; 0 while it is only a draft.
+
+    parent: the tool call of a sub-agent that it belongs to.
+    """
+
+    kind: ClassVar[str]
+    id: EventId
+    first: int
+    last: int
+    at: datetime | None = None
+    parent: EventId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserBlock(Block):
+    kind: ClassVar[str] = "user"
+    text: str
+    images: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextBlock(Block):
+    """Text of the model. open: still being written; partial: cut before its end."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+    open: bool = False
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingBlock(Block):
+    kind: ClassVar[str] = "thinking"
+    text: str
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What somebody answered to an ask."""
+
+    allowed: bool
+    message: str | None = None
+    by: str | None = None
+    input: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a tool gave back. size: bytes of the whole output where only its beginning is here."""
+
+    id: EventId
+    seq: int
+    text: str
+    failed: bool
+    details: Any = None
+    size: int | None = None
+    images: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolBlock(Block):
+    """A tool call. ended: the turn was over before it was answered or done."""
+
+    kind: ClassVar[str] = "tool"
+    tool: str
+    server: str | None = None
+    input: Mapping[str, Any] = field(default_factory=dict)
+    permission: str | None = None
+    reason: str | None = None
+    answer: Answer | None = None
+    result: Result | None = None
+    ended: bool = False
+    children: Sequence[Block] = ()
+
+    @property
+    def state(self) -> ToolState:
+        if self.answer is not None and not self.answer.allowed:
+            return "denied"
+        if self.result is not None:
+            refused = self.permission == "deny" and self.result.failed
+            return "denied" if refused else "failed" if self.result.failed else "done"
+        if self.ended:
+            return "stopped"
+        asking = self.permission == "ask" and self.answer is None
+        return "asking" if asking else "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBlock(Block):
+    """A failure. again_at: when the next try is due, while somebody still tries."""
+
+    kind: ClassVar[str] = "error"
+    type: str
+    message: str
+    retrying: bool = False
+    attempt: int | None = None
+    attempts: int | None = None
+    again_at: datetime | None = None
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnBlock(Block):
+    """The end of a turn."""
+
+    kind: ClassVar[str] = "turn"
+    reason: str
+    duration_ms: int | None = None
+    cost_usd: float | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteBlock(Block):
+    """Something that happened to the session, in one line."""
+
+    kind: ClassVar[str] = "note"
+    icon: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownBlock(Block):
+    """An event of a type that this version doesn't know: shown as it is."""
+
+    kind: ClassVar[str] = "unknown"
+    type: str
+    body: str
+
+
+def block_of(event: e.Event, parent: EventId | None) -> Block:
+    """The block of an event that stands for itself."""
+    place = _place(event, parent)
+    loop = event.loop or {}
+    match event:
+        case e.UserMessage():
+            return UserBlock(
+                **place, text=e.plain_text(event.content), images=_images(event.content)
+            )
+        case e.AgentMessage():
+            partial = bool(loop.get("partial"))
+            return TextBlock(**place, text=e.plain_text(event.content), partial=partial)
+        case e.AgentThinking():
+            return ThinkingBlock(**place, text=str(loop.get("text") or ""))
+        case e.UserInterrupt():
+            return NoteBlock(**place, icon="square", text="You asked to stop")
+        case e.AgentContextCompacted():
+            text = "The conversation was summarised to make room"
+            return NoteBlock(**place, icon="history", text=text)
+        case e.SessionStatusRescheduled():
+            text = "The agent's process ended; the turn goes on from where it was"
+            return NoteBlock(**place, icon="rotate-ccw", text=text)
+        case e.SessionStatusTerminated():
+            return NoteBlock(**place, icon="ban", text="The session has ended")
+        case _:
+            return UnknownBlock(**place, type=event.type, body=_readable(event))
+
+
+def _place(event: e.Event, parent: EventId | None) -> dict[str, Any]:
+    seq = event.seq or 0
+    return {
+        "id": event.id,
+        "first": seq,
+        "last": seq,
+        "at": event.processed_at,
+        "parent": parent,
+    }
+
+
+def _readable(event: e.Event) -> str:
+    fields = json.loads(e.encode_event(event))
+    hidden = {"id", "seq", "type", "processed_at"}
+    shown = {name: value for name, value in fields.items() if name not in hidden}
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def _images(content: Sequence[e.Block] | None) -> list[dict[str, object]]:
+    blocks = [part for part in content or () if isinstance(part, e.SourceBlock)]
+    return [part.source for part in blocks if part.type == "image"]
+
+
+def tool_block(event: e.AgentToolUse | e.AgentMcpToolUse, parent: EventId | None) -> ToolBlock:
+    """A tool call, just made."""
+    loop = event.loop or {}
+    own = WIRE_TO_SDK.get(event.name, event.name)
+    server = event.mcp_server_name if isinstance(event, e.AgentMcpToolUse) else None
+    return ToolBlock(
+        **_place(event, parent),
+        tool=event.name if server else str(loop.get("tool") or own),
+        server=server,
+        input=event.input,
+        permission=event.evaluated_permission,
+        reason=loop.get("reason"),
+    )
+
+
+def answer_of(event: e.UserToolConfirmation) -> Answer:
+    """What somebody decided about a tool call."""
+    loop = event.loop or {}
+    return Answer(
+        allowed=event.result == "allow",
+        message=event.deny_message,
+        by=loop.get("answered_by"),
+        input=loop.get("updated_input"),
+    )
+
+
+def result_of(event: e.AgentToolResult | e.AgentMcpToolResult) -> Result:
+    """What a tool call gave back."""
+    loop = event.loop or {}
+    return Result(
+        id=event.id,
+        seq=event.seq or 0,
+        text=e.plain_text(event.content or []),
+        failed=bool(event.is_error),
+        details=loop.get("result"),
+        size=loop.get("bytes") if loop.get("blob") else None,
+        images=_images(event.content),
+    )

@@ -1,0 +1,260 @@
+"""A tool call in words and lines: what its card says, and what an approval asks.
+
+Owns the form of each known tool; tools that aren't known are shown by their input and output.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loopagent.web.pages import diffs
+from loopagent.web.pages.ansi import ansi_lines
+from loopagent.web.pages.blocks import ToolBlock
+from loopagent.web.pages.highlight import code_lines
+
+Form = Literal["terminal", "diff", "code", "text"]
+
+# Lines that are shown before "show all".
+PREVIEW: Mapping[Form, int] = {"terminal": 12, "diff": 24, "code": 0, "text": 0}
+# A file or an output may have no line breaks at all.
+LONGEST_LINE = 2_000
+
+_WORKSPACE = re.compile(r"^.*/sesn_[0-9a-z]+/workspace(?:/|$)")
+_NUMBERED = re.compile(r"^ *(\d+)[→\t](.*)$")
+_EXIT = re.compile(r"\A(?:Error: )?Exit code (\d+)\n?")
+_WRAPPED = re.compile(r"</?tool_use_error>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Lines of HTML (of a diff: `diffs.Line`). more: how many are left out; first: number of the
+    first line where lines are numbered.
+    """
+
+    form: Form
+    lines: Sequence[Any]
+    more: int = 0
+    first: int | None = None
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """icon, name: the tool; title: what it works on; note: its outcome in a word or two."""
+
+    icon: str
+    name: str
+    title: str
+    code: bool = False
+    note: str = ""
+    added: int = 0
+    removed: int = 0
+    body: Body | None = None
+    wants: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    icon: str
+    name: str
+    title: Callable[[Mapping[str, Any]], str]
+    wants: str
+    code: bool = False
+
+
+def _field(*names: str) -> Callable[[Mapping[str, Any]], str]:
+    def title(given: Mapping[str, Any]) -> str:
+        return next((str(given[name]) for name in names if given.get(name)), "")
+
+    return title
+
+
+def _path(*names: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda given: short_path(_field(*names)(given))
+
+
+def _task(given: Mapping[str, Any]) -> str:
+    status = str(given.get("status") or "").replace("_", " ")
+    return f"Task {given.get('taskId', '')} {status}".strip()
+
+
+_FORMS: Mapping[str, _Form] = {
+    "Bash": _Form(
+        icon="terminal", name="Bash", title=_field("command"), wants="run a command", code=True
+    ),
+    "Read": _Form(
+        icon="file-text", name="Read", title=_path("file_path"), wants="read a file", code=True
+    ),
+    "Write": _Form(
+        icon="file-plus", name="Write", title=_path("file_path"), wants="write a file", code=True
+    ),
+    "Edit": _Form(
+        icon="pencil", name="Edit", title=_path("file_path"), wants="change a file", code=True
+    ),
+    "Glob": _Form(
+        icon="folder-search", name="Find files", title=_field("pattern"),
+        wants="look for files", code=True,
+    ),
+    "Grep": _Form(
+        icon="text-search", name="Search", title=_field("pattern"),
+        wants="search in files", code=True,
+    ),
+    "WebFetch": _Form(icon="globe", name="Open page", title=_field("url"), wants="open a web page"),
+    "WebSearch": _Form(
+        icon="search", name="Search the web", title=_field("query"), wants="search the web"
+    ),
+    "TaskCreate": _Form(
+        icon="list-todo", name="New task", title=_field("subject"), wants="note a task"
+    ),
+    "TaskUpdate": _Form(icon="list-todo", name="Task", title=_task, wants="update a task"),
+    "TaskList": _Form(
+        icon="list-todo", name="Tasks", title=lambda _: "", wants="look at its tasks"
+    ),
+    "Agent": _Form(
+        icon="bot", name="Sub-agent", title=_field("description", "prompt"),
+        wants="start a sub-agent",
+    ),
+    "AskUserQuestion": _Form(
+        icon="circle-question-mark", name="Question", title=lambda _: "", wants="ask you something"
+    ),
+    "ExitPlanMode": _Form(
+        icon="list-todo", name="Plan", title=lambda _: "", wants="carry out this plan"
+    ),
+}  # fmt: skip
+
+
+def card(block: ToolBlock) -> Card:
+    """What the card of a tool call says, its output cut to a preview."""
+    form = _FORMS.get("Agent" if block.tool == "Task" else block.tool)
+    if form is None:
+        return _generic(block)
+    change = _change(block)
+    body = _body(block, change, preview=True)
+    return Card(
+        icon=form.icon,
+        name=form.name,
+        title=_one_line(form.title(block.input)),
+        code=form.code,
+        note=_note(block, body),
+        added=change.added if change else 0,
+        removed=change.removed if change else 0,
+        body=body,
+        wants=form.wants,
+    )
+
+
+def _generic(block: ToolBlock) -> Card:
+    name = f"{block.server} · {block.tool}" if block.server else block.tool
+    return Card(
+        icon="wrench",
+        name=name,
+        title=_one_line(", ".join(f"{key}: {value}" for key, value in block.input.items())),
+        note=_note(block, None),
+        body=_body(block, None, preview=True),
+        wants=f"use the tool {name}",
+    )
+
+
+def output(block: ToolBlock, text: str) -> Body | None:
+    """The whole output of a tool call; the block itself may hold only its beginning."""
+    return _body(block, _change(block), text=text)
+
+
+def _body(
+    block: ToolBlock, change: diffs.Diff | None, *, preview: bool = False, text: str | None = None
+) -> Body | None:
+    if change is not None and not (block.result and block.result.failed):
+        return _cut("diff", change.lines, preview) if change.lines else None
+    if block.result is None:
+        return None
+    shown = tidy(block.result.text if text is None else text)
+    if not shown.strip():
+        return None
+    if block.tool == "Read" and not block.result.failed:
+        return _file(block, shown, preview)
+    if block.tool == "Bash":
+        shown = _EXIT.sub("", shown)
+    # What went wrong is worth its room.
+    form: Form = "terminal" if block.tool == "Bash" or block.result.failed else "text"
+    lines = ansi_lines("\n".join(map(_bounded, shown.split("\n"))))
+    return _cut(form, lines, preview)
+
+
+def _file(block: ToolBlock, text: str, preview: bool) -> Body:
+    """A file that was read, without the numbers that the tool writes before each line."""
+    matches = [_NUMBERED.match(line) for line in text.split("\n")]
+    numbered = [match for match in matches if match]
+    first = int(numbered[0][1]) if numbered else 1
+    source = "\n".join(match[2] for match in numbered) if numbered else text
+    if preview:
+        count = source.count("\n") + 1
+        return Body(form="code", lines=(), more=count, first=first, total=count)
+    lines = code_lines(source, str(block.input.get("file_path", "")))
+    return Body(form="code", lines=lines, first=first, total=len(lines))
+
+
+def _cut(form: Form, lines: Sequence[Any], preview: bool) -> Body:
+    limit = PREVIEW[form] if preview else len(lines)
+    # Leaving out one or two lines costs as much room as showing them.
+    limit = len(lines) if limit and len(lines) <= limit + 3 else limit
+    return Body(form=form, lines=lines[:limit], more=max(0, len(lines) - limit), total=len(lines))
+
+
+def _change(block: ToolBlock) -> diffs.Diff | None:
+    """What Edit and Write change; known before they run, exact once they have."""
+    if block.tool not in {"Edit", "Write"}:
+        return None
+    given, path = block.input, str(block.input.get("file_path", ""))
+    details = block.result.details if block.result else None
+    hunks = details.get("structuredPatch") if isinstance(details, Mapping) else None
+    if isinstance(hunks, list) and hunks:
+        return diffs.from_patch(hunks, path)
+    if block.tool == "Write":
+        return diffs.from_texts("", str(given.get("content", "")), path)
+    return diffs.from_texts(
+        str(given.get("old_string", "")), str(given.get("new_string", "")), path
+    )
+
+
+def _note(block: ToolBlock, body: Body | None) -> str:
+    result = block.result
+    if result is None:
+        return ""
+    if block.tool == "Bash":
+        code = _EXIT.match(tidy(result.text))
+        if code:
+            return f"exit {code[1]}"
+        return "" if body else "no output"
+    if result.failed:
+        return "failed"
+    if body is not None and body.form in {"code", "text"}:
+        return f"{body.total:,} line{'' if body.total == 1 else 's'}"
+    return ""
+
+
+def tidy(text: str) -> str:
+    """A tool's text without the marks that are meant for the model."""
+    return _WRAPPED.sub("", text).strip("\n")
+
+
+def short_path(path: str) -> str:
+    """A path inside the session's workspace, seen from there."""
+    return _WORKSPACE.sub("", path) or "."
+
+
+def pretty(value: Any) -> str:
+    """An input for people, when nothing better is known."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _one_line(text: str, limit: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _bounded(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
