@@ -1,0 +1,7 @@
+"""The routes of short."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()

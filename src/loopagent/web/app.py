@@ -1,0 +1,67 @@
+"""The app: routes, error answers and security put together."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from loopagent.web.api import agents, environments, events, health, sessions, short
+from loopagent.web.errors import add_error_handlers
+from loopagent.web.security import Gate
+from loopagent.web.services import Services
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(services: Services) -> FastAPI:
+    """The whole HTTP surface on top of `services`."""
+    app = FastAPI(
+        title="Loop Agent",
+        version=services.version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    app.state.services = services
+    add_error_handlers(app)
+    for part in (health, agents, environments, sessions, events, short):
+        app.include_router(part.router)
+    _add_pages(app)
+    if STATIC.is_dir():
+        app.mount("/static", ImmutableFiles(directory=STATIC), name="static")
+    app.add_middleware(Gate, services=lambda: app.state.services)
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    routes = _module("loopagent.web.pages.routes")
+    if routes is not None:
+        app.include_router(routes.router, include_in_schema=False)
+    errors = _module("loopagent.web.pages.errors")
+    app.state.error_page = errors.error_page if errors is not None else None
+
+
+def _module(name: str) -> Any:
+    found = importlib.util.find_spec(name) is not None
+    return importlib.import_module(name) if found else None
+
+
+class ImmutableFiles(StaticFiles):
+    """Files whose names hold a hash of their content: a browser never asks for them twice."""
+
+    _HASHED = re.compile(r"-[0-9A-Za-z]{8,}\.")
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        if answer.status_code == 200 and self._HASHED.search(path):
+            answer.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return answer

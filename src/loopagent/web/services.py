@@ -1,0 +1,40 @@
+"""What the HTTP side needs from the rooms below, as the composition root hands it over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from loopagent.auth.principal import Auth
+    from loopagent.config import Settings
+    from loopagent.eventlog.log import EventLog
+    from loopagent.sessions.service import Agents, Environments, Sessions
+    from loopagent.workspaces.workspaces import Workspaces
+
+
+class Services(Protocol):
+    """The verbs and settings that routes may use; `request.app.state.services` holds it."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def auth(self) -> Auth: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def agents(self) -> Agents: ...
+    @property
+    def environments(self) -> Environments: ...
+    @property
+    def log(self) -> EventLog: ...
+    @property
+    def workspaces(self) -> Workspaces: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def model_source(self) -> str: ...
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def ready(self) -> bool: ...
