@@ -158,11 +158,11 @@ def _verdict(run: ToolResult | None) -> str:
 
 def _so_far(conversation: Conversation) -> str:
     """What is true of the work so far, for a turn that ends early."""
-    if conversation.result("Edit", _PROGRAM):
-        return f"`{_PROGRAM}` and `{_TESTS}` are written; the fix was not tested."
+    if edit := conversation.result("Edit", _PROGRAM):
+        if edit.refused:
+            return f"`{_PROGRAM}` and its tests are written; the fix was not made."
+        return f"`{_PROGRAM}` is mended, but that is not tested to its end."
     written = [r for r in conversation.results if r.name == "Write" and not r.is_error]
-    if conversation.result("Bash", _KEEP_AND_TEST) and len(written) == 2:
-        return f"`{_PROGRAM}` and `{_TESTS}` are written; `{_PROGRAM}` has a bug on purpose."
     return f"{len(written)} of 2 files are written, nothing is tested."
 
 

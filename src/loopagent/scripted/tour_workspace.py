@@ -50,9 +50,9 @@ def _look(conversation: Conversation) -> Round:
 def _names(listing: ToolResult, found: ToolResult | None) -> list[str]:
     """The files that were seen, by both tools; only the top folder if there was no Glob."""
     if found is not None and not found.is_error:
-        lines = found.text.splitlines()
-        # The tool's own remarks (none found, list shortened) have brackets or spaces and dots.
-        return [line for line in lines if line and not line.startswith(("No files", "("))]
+        # Beside the names come the tool's own remarks: none found, or the list was shortened.
+        others = ("No files", "(", ".git/")
+        return [line for line in found.text.splitlines() if line and not line.startswith(others)]
     rows = re.findall(
         r"^-\S+\s+\d+\s+\S+\s+\S+\s+\d+\s+\S+\s+\S+\s+\S+\s(.+)$", listing.text, re.MULTILINE
     )
