@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from loopagent.config import Settings
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.service import Agents, Environments, Sessions
+    from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
 
 
@@ -18,6 +19,8 @@ class Services(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+    @property
+    def database(self) -> Database: ...
     @property
     def auth(self) -> Auth: ...
     @property

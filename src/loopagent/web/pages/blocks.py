@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -216,6 +216,11 @@ def tool_block(event: e.AgentToolUse | e.AgentMcpToolUse, parent: EventId | None
         permission=event.evaluated_permission,
         reason=loop.get("reason"),
     )
+
+
+def with_result(block: ToolBlock, event: e.AgentToolResult | e.AgentMcpToolResult) -> ToolBlock:
+    """A tool call that has ended."""
+    return replace(block, result=result_of(event), last=event.seq or block.last)
 
 
 def answer_of(event: e.UserToolConfirmation) -> Answer:

@@ -86,7 +86,7 @@ class Transcript:
             self._put(replace(block, answer=b.answer_of(event), last=event.seq or block.last))
         else:
             self._pending.discard(call)
-            self._put(replace(block, result=b.result_of(event), last=event.seq or block.last))
+            self._put(b.with_result(block, event))
         return None
 
     def start_draft(self, event_id: EventId, kind: str) -> None:

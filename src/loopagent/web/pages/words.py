@@ -34,41 +34,28 @@ class ErrorWords:
     next: str = ""
 
 
-_KEY = (
-    "Set ANTHROPIC_API_KEY to a valid key in the server's environment and start it again. "
-    "Then send your message once more."
-)
 _AGAIN = "Send your message again; nothing of the conversation is lost."
 _ERRORS = {
-    "authentication_error": ErrorWords("The API key was not accepted", _KEY),
-    "model_authentication_failed_error": ErrorWords("The API key was not accepted", _KEY),
-    "permission_error": ErrorWords(
-        "The API key may not do this", "Check what the key is allowed to use, or take another one."
+    "authentication_error": ErrorWords(
+        "The API key was not accepted",
+        "Set ANTHROPIC_API_KEY in the server's environment and start it again.",
     ),
-    "billing_error": ErrorWords(
-        "The account has no credit left", "Add credit with your model provider, then try again."
-    ),
+    "permission_error": ErrorWords("The API key may not do this", "Use a key that may."),
+    "billing_error": ErrorWords("The account cannot pay", "Add credit, then try again."),
     "model_overloaded_error": ErrorWords("The model is overloaded", _AGAIN),
-    "model_rate_limited_error": ErrorWords(
-        "The rate limit is reached", "Wait a moment, then send your message again."
-    ),
-    "model_request_failed_error": ErrorWords("The model's API answered with an error", _AGAIN),
+    "model_rate_limited_error": ErrorWords("The rate limit is reached", _AGAIN),
+    "model_request_failed_error": ErrorWords("The model's API failed", _AGAIN),
     "model_not_found_error": ErrorWords(
-        "The model is not known", "Start a session with one of the models on the new-session page."
+        "The model is not known", "Start a session with another model."
     ),
-    "cli_not_found_error": ErrorWords(
-        "The agent program is missing",
-        "Install the package again, then run `loop-agent doctor`.",
+    "max_turns_error": ErrorWords("The turn reached its limit of steps", _AGAIN),
+    "cli_not_found_error": ErrorWords("The agent program is missing", "Run `loop-agent doctor`."),
+    "process_crashed_error": ErrorWords("The agent's process ended unexpectedly", _AGAIN),
+    "process_start_error": ErrorWords(
+        "The agent's process did not start", "Run `loop-agent doctor`."
     ),
-    "process_error": ErrorWords("The agent's process ended unexpectedly", _AGAIN),
-    "timeout_error": ErrorWords("The turn took too long", _AGAIN),
-    "workspace_gone_error": ErrorWords(
-        "The session's folder is gone",
-        "Its files were removed outside Loop Agent. Start a new session.",
-    ),
-    "credential_host_unreachable_error": ErrorWords(
-        "The model's API cannot be reached", "Check the network and ANTHROPIC_BASE_URL."
-    ),
+    "turn_timeout_error": ErrorWords("The turn was stopped", _AGAIN),
+    "workspace_gone_error": ErrorWords("The session's folder is gone", "Start a new session."),
 }
 
 

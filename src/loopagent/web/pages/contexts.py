@@ -1,0 +1,221 @@
+"""What is on each page: one frozen record per page, and nothing that a template must work out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from loopagent.domain.ids import EventId, SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A session in a list. now: what it is doing, in one line."""
+
+    id: SessionId
+    title: str
+    state: str
+    now: str
+    model: str
+    cost: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    state: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The sessions of a person. version: changes when the list does."""
+
+    groups: Sequence[Group]
+    version: str
+    here: SessionId | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(len(group.rows) for group in self.groups)
+
+    @property
+    def waiting(self) -> int:
+        """Sessions that need an answer."""
+        return sum(len(group.rows) for group in self.groups if group.state == "needs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """What every page has around it. active: the place in the navigation."""
+
+    title: str
+    active: str
+    theme: str = ""
+    is_scripted: bool = False
+    person: str = ""
+    can_sign_out: bool = False
+    listing: Listing | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """The models on offer, the preset first."""
+
+    preset: str
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomePage:
+    shell: Shell
+    listing: Listing
+    models: Models
+    event_id: EventId
+    suggestions: Sequence[tuple[str, EventId]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFragment:
+    """The list alone, wide (home) or narrow (side bar)."""
+
+    listing: Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPage:
+    shell: Shell
+    models: Models
+    templates: Sequence[tuple[str, str]]
+    event_id: EventId
+    text: str = ""
+    title: str = ""
+    model: str = ""
+    template: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The live part above a transcript."""
+
+    id: SessionId
+    title: str
+    state: str
+    model: str
+    cost: str
+    tokens: str
+    isolation: str
+    isolation_means: str
+    is_archived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A message in the queue."""
+
+    event_id: EventId
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPage:
+    """seq: the newest event on the page; older: the seq before which there is more, or None."""
+
+    shell: Shell
+    head: Head
+    blocks: Markup
+    seq: int
+    older: int | None
+    queue: Sequence[Waiting]
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPage:
+    """An earlier part of a transcript on its own, for readers without scripts."""
+
+    shell: Shell
+    head: Head
+    blocks: Markup
+    older: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFragment:
+    session_id: SessionId
+    blocks: Markup
+    older: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPage:
+    shell: Shell
+    session_id: SessionId
+    name: str
+    subject: str
+    output: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePage:
+    shell: Shell
+    id: SessionId
+    title: str
+    folder: str
+    is_busy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorPage:
+    shell: Shell
+    status: int
+    heading: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginPage:
+    theme: str
+    target: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A line of the settings page."""
+
+    name: str
+    value: str
+    means: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsPage:
+    shell: Shell
+    sections: Mapping[str, Sequence[Fact]]
+    is_scripted: bool
+    has_key: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One call of the API. fields: name, type, whether it must be given, and what it means."""
+
+    method: str
+    path: str
+    summary: str
+    text: str
+    fields: Sequence[tuple[str, str, bool, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocsPage:
+    shell: Shell
+    address: str
+    groups: Mapping[str, Sequence[Operation]]
+    needs_token: bool

@@ -1,0 +1,111 @@
+"""What pages say about a session: its head, its queue, the newest part of its transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loopagent.auth.principal import Principal
+from loopagent.domain import events as e
+from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.money import format_dollars
+from loopagent.domain.session import Session
+from loopagent.errors import NotFoundError
+from loopagent.storage import events
+from loopagent.web.pages import words
+from loopagent.web.pages.blocks import Block
+from loopagent.web.pages.contexts import Head, Waiting
+from loopagent.web.pages.listing import state_of
+from loopagent.web.pages.transcript import Transcript
+from loopagent.web.services import Services
+
+WINDOW = 300  # events that a page reads
+SHOWN = 100  # top-level blocks on a page
+_AHEAD = 300  # events in which the results of earlier calls are looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a transcript. older: the seq before which there is more, or None."""
+
+    blocks: Sequence[Block]
+    seq: int
+    older: int | None
+
+
+def head_of(session: Session) -> Head:
+    """The live part above a transcript."""
+    usage = session.usage
+    tokens = (
+        usage.input_tokens
+        + usage.output_tokens
+        + usage.cache_read_input_tokens
+        + usage.cache_creation_input_tokens
+    )
+    return Head(
+        id=session.id,
+        title=session.title or "",
+        state=state_of(session),
+        model=words.model_name(session.agent.model.id),
+        cost=format_dollars(session.cost) if session.cost else "",
+        tokens=words.count(tokens) if tokens else "",
+        isolation=session.isolation,
+        isolation_means=words.ISOLATION.get(session.isolation, ""),
+        is_archived=session.archived_at is not None,
+    )
+
+
+async def waiting_of(
+    services: Services, who: Principal, session_id: SessionId
+) -> Sequence[Waiting]:
+    """The messages that wait for their turn."""
+    queue = await services.sessions.queue(who, session_id)
+    return [Waiting(event_id=item.event_id, text=_text(item.body)) for item in queue]
+
+
+def _text(body: str) -> str:
+    event = e.parse_event(body)
+    return e.plain_text(event.content) if isinstance(event, e.UserMessage) else event.type
+
+
+async def event_of(services: Services, session_id: SessionId, event_id: EventId) -> e.Event:
+    """An event by its id; raises NotFoundError."""
+    row = await services.database.read(lambda conn: events.by_id(conn, session_id, event_id))
+    if row is None:
+        raise NotFoundError("There is no such event in this session. Reload the page.")
+    return e.parse_event(row.body)
+
+
+async def newest_part(services: Services, session_id: SessionId) -> Part:
+    """The end of a transcript, with the text that is being written."""
+    rows = await services.log.page(session_id, limit=WINDOW, order="desc")
+    transcript = Transcript()
+    for row in reversed(rows):
+        transcript.apply(e.parse_event(row.body))
+    draft = services.log.live(session_id).draft
+    if draft is not None:
+        transcript.start_draft(draft.event_id, draft.type)
+        transcript.extend_draft(draft.event_id, 0, draft.text)
+    return _part(transcript, rows[-1].seq if rows else 0)
+
+
+async def earlier_part(services: Services, session_id: SessionId, before: int) -> Part:
+    """The part of a transcript that ends before an event."""
+    rows = await services.log.page(session_id, before=before, limit=WINDOW, order="desc")
+    transcript = Transcript()
+    for row in reversed(rows):
+        transcript.apply(e.parse_event(row.body))
+    if transcript.pending:
+        # Their results lie in the part that the reader has already.
+        for row in await services.log.page(session_id, after=before - 1, limit=_AHEAD):
+            transcript.complete(e.parse_event(row.body))
+    return _part(transcript, rows[-1].seq if rows else 0)
+
+
+def _part(transcript: Transcript, oldest: int) -> Part:
+    """The last blocks; what is cut off before them comes with the next earlier part."""
+    blocks = transcript.top()
+    shown = blocks[-SHOWN:]
+    if len(shown) < len(blocks):
+        return Part(blocks=shown, seq=transcript.seq, older=shown[0].first)
+    return Part(blocks=shown, seq=transcript.seq, older=oldest if oldest > 1 else None)

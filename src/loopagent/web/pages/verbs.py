@@ -1,0 +1,120 @@
+"""Routes: what a person does to a session, by forms that work with and without scripts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from loopagent.domain import events as e
+from loopagent.domain.ids import EventId
+from loopagent.errors import NotFoundError
+from loopagent.web.pages import partials
+from loopagent.web.pages.contexts import DeletePage
+from loopagent.web.pages.facts import waiting_of
+from loopagent.web.pages.forms import Form, event_id_of, read_form
+from loopagent.web.pages.questions import answered_input
+from loopagent.web.pages.visit import Visit, session_id_of
+
+router = APIRouter(prefix="/sessions/{session_id}")
+
+
+@router.post("/messages")
+async def send(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    known = session_id_of(session_id)
+    form = await read_form(request)
+    content: list[e.Block] = [e.text_block(form.text("text"))]
+    message = e.UserMessage(id=event_id_of(form), content=content)
+    await visit.services.sessions.send(visit.who, known, [message])
+    return visit.done(f"/sessions/{known}")
+
+
+@router.post("/interrupt")
+async def interrupt(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    known = session_id_of(session_id)
+    await visit.services.sessions.send(visit.who, known, [e.UserInterrupt()])
+    return visit.done(f"/sessions/{known}")
+
+
+@router.post("/queue/{event_id}/remove")
+async def unqueue(request: Request, session_id: str, event_id: str) -> Response:
+    visit = Visit(request)
+    known = session_id_of(session_id)
+    await visit.services.sessions.unqueue(visit.who, known, EventId(event_id))
+    visit.feeds.refresh_queue(known)
+    waiting = await waiting_of(visit.services, visit.who, known)
+    return visit.done(f"/sessions/{known}", partials.queue(known, waiting))
+
+
+@router.post("/asks/{event_id}")
+async def answer(request: Request, session_id: str, event_id: str) -> Response:
+    visit = Visit(request)
+    known = session_id_of(session_id)
+    form = await read_form(request)
+    allowed = form.line("result") == "allow"
+    reply = e.UserToolConfirmation(
+        id=event_id_of(form),
+        tool_use_id=EventId(event_id),
+        result="allow" if allowed else "deny",
+        deny_message=None if allowed else form.line("message") or None,
+        loop=await _answers(visit, session_id, event_id, form) if allowed else None,
+    )
+    await visit.services.sessions.send(visit.who, known, [reply])
+    return visit.done(f"/sessions/{known}")
+
+
+async def _answers(
+    visit: Visit, session_id: str, event_id: str, form: Form
+) -> dict[str, object] | None:
+    """The changed input of a question's tool; None for an ask that is only allowed."""
+    asks = await visit.services.sessions.asks(visit.who, session_id_of(session_id))
+    ask = next((ask for ask in asks if ask.event_id == event_id), None)
+    if ask is None or ask.tool != "AskUserQuestion":
+        return None
+    return {"updated_input": answered_input(ask.tool_input, form.fields)}
+
+
+@router.post("/rename")
+async def rename(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    known = session_id_of(session_id)
+    title = (await read_form(request)).line("title")
+    session = await visit.services.sessions.get(visit.who, known)
+    if title and title != session.title:
+        await visit.services.sessions.update(visit.who, known, title=title)
+    return visit.done(f"/sessions/{known}")
+
+
+@router.post("/archive")
+async def archive(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    await visit.services.sessions.archive(visit.who, session_id_of(session_id))
+    return visit.leave("/")
+
+
+@router.get("/delete")
+async def confirm_delete(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    known = session_id_of(session_id)
+    session = await visit.services.sessions.get(visit.who, known)
+    context = DeletePage(
+        shell=visit.shell("Delete a session"),
+        id=session.id,
+        title=session.title or "",
+        folder=str(visit.services.workspaces.folder(known).workspace),
+        is_busy=session.is_busy,
+    )
+    return visit.page("delete.html", context)
+
+
+@router.post("/delete")
+async def delete(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    try:
+        await visit.services.sessions.delete(visit.who, session_id_of(session_id))
+    except NotFoundError:
+        # A second click, or somebody else was faster: it is gone, as was asked.
+        return visit.leave("/")
+    return visit.leave("/")
