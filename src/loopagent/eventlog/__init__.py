@@ -1,1 +1,1 @@
-"""The numbered log of every session: append and follow."""
+"""The numbered log of each session: append, and follow live."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from loopagent.auth.principal import Principal
 from loopagent.domain.agent import Agent, Environment, ModelChoice, Toolset
@@ -17,9 +17,12 @@ from loopagent.domain.ids import (
     new_environment_id,
 )
 from loopagent.errors import ConflictError, NotFoundError
-from loopagent.storage import agents
+from loopagent.storage import agents, environments
 from loopagent.storage.agents import AgentQuery
 from loopagent.storage.database import Database
+
+# The verb `list` hides the built-in name inside the class.
+Versions: TypeAlias = list[Agent]
 
 DEFAULT_AGENT = AgentId("agent_default")
 DEFAULT_ENVIRONMENT = EnvironmentId("env_default")
@@ -69,7 +72,7 @@ class Agents:
         """A page of agents, newest first, and the cursor of the next one."""
         return await self._database.read(lambda conn: agents.page(conn, who.user_id, query))
 
-    async def versions(self, who: Principal, agent_id: AgentId) -> list[Agent]:
+    async def versions(self, who: Principal, agent_id: AgentId) -> Versions:
         """All versions of an agent, newest first."""
         await self.get(who, agent_id)
         return await self._database.read(lambda conn: agents.versions(conn, agent_id))
@@ -113,7 +116,7 @@ class Agents:
         return agent
 
     async def _insert(self, agent: Agent, owner: UserId) -> None:
-        await self._database.write(lambda conn: agents.insert(conn, agent, owner))
+        await self._database.write(lambda conn: agents.insert_agent(conn, agent, owner))
 
     async def _new_version(self, present: Agent, fields: Mapping[str, Any]) -> Agent:
         changed = present.model_copy(
@@ -132,9 +135,7 @@ class Environments:
     async def ensure_default(self) -> None:
         """Make the default environment if it isn't there."""
         try:
-            await self._database.read(
-                lambda conn: agents.get_environment(conn, DEFAULT_ENVIRONMENT)
-            )
+            await self._database.read(lambda conn: environments.get(conn, DEFAULT_ENVIRONMENT))
         except NotFoundError:
             environment = Environment(
                 id=DEFAULT_ENVIRONMENT,
@@ -144,7 +145,7 @@ class Environments:
                 updated_at=now(),
             )
             await self._database.write(
-                lambda conn: agents.insert_environment(conn, environment, LOCAL_USER)
+                lambda conn: environments.insert_environment(conn, environment, LOCAL_USER)
             )
 
     async def create(self, who: Principal, fields: Mapping[str, Any]) -> Environment:
@@ -154,7 +155,7 @@ class Environments:
             id=new_environment_id(), created_at=moment, updated_at=moment, **fields
         )
         await self._database.write(
-            lambda conn: agents.insert_environment(conn, environment, who.user_id)
+            lambda conn: environments.insert_environment(conn, environment, who.user_id)
         )
         return environment
 
@@ -162,14 +163,12 @@ class Environments:
         """Raises NotFoundError."""
         owner = None if environment_id == DEFAULT_ENVIRONMENT else who.user_id
         return await self._database.read(
-            lambda conn: agents.get_environment(conn, environment_id, owner=owner)
+            lambda conn: environments.get(conn, environment_id, owner=owner)
         )
 
     async def list(self, who: Principal, query: AgentQuery) -> tuple[list[Environment], str | None]:
         """A page of environments and the cursor of the next one."""
-        return await self._database.read(
-            lambda conn: agents.page_environments(conn, who.user_id, query)
-        )
+        return await self._database.read(lambda conn: environments.page(conn, who.user_id, query))
 
     async def update(
         self, who: Principal, environment_id: EnvironmentId, fields: Mapping[str, Any]
@@ -177,7 +176,7 @@ class Environments:
         """Change `fields` of an environment."""
         present = await self.get(who, environment_id)
         changed = present.model_copy(update={**fields, "updated_at": now()})
-        await self._database.write(lambda conn: agents.save_environment(conn, changed))
+        await self._database.write(lambda conn: environments.save(conn, changed))
         return changed
 
     async def archive(self, who: Principal, environment_id: EnvironmentId) -> Environment:
@@ -189,7 +188,7 @@ class Environments:
         """Remove an environment; sessions that were made with it stay."""
         _keep_default(environment_id)
         await self.get(who, environment_id)
-        await self._database.write(lambda conn: agents.delete_environment(conn, environment_id))
+        await self._database.write(lambda conn: environments.remove(conn, environment_id))
 
     async def usable(self, who: Principal, environment_id: EnvironmentId | None) -> Environment:
         """The environment for a new session: the default if none is named."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias
 
 from loopagent.agent.ports import Prompt, Verdict
 from loopagent.auth.principal import Principal
@@ -29,7 +29,11 @@ from loopagent.workspaces.workspaces import Workspaces
 MAX_TEXT = 1_000_000  # characters of one message
 MAX_QUEUE = 100
 
-T = TypeVar("T")
+# The verb `list` hides the built-in name inside the class.
+Answers: TypeAlias = list[str]
+Rows: TypeAlias = list[StoredEvent]
+Waiting: TypeAlias = list[QueuedMessage]
+OpenAsks: TypeAlias = list[Ask]
 
 
 class Runs(Protocol):
@@ -114,7 +118,7 @@ class Sessions:
             sdk_session_id=str(uuid.uuid4()),
         )
         await self._workspaces.create(session.id, session.template)
-        await self._database.write(lambda conn: sessions.insert(conn, session))
+        await self._database.write(lambda conn: sessions.insert_row(conn, session))
         if not messages:
             return session
         for message in messages:
@@ -158,7 +162,7 @@ class Sessions:
 
     async def send(
         self, who: Principal, session_id: SessionId, sent: Sequence[e.UserEvent]
-    ) -> list[str]:
+    ) -> Answers:
         """Take in events; the wire's JSON of each, with `processed_at` null while it is queued."""
         await self.get(who, session_id)
         answers = []
@@ -198,14 +202,12 @@ class Sessions:
         if session.archived_at is None and not session.is_busy:
             self._runs.warm(session_id)
 
-    async def events(
-        self, who: Principal, session_id: SessionId, **query: object
-    ) -> list[StoredEvent]:
+    async def events(self, who: Principal, session_id: SessionId, **query: object) -> Rows:
         """A page of the log; `query` as EventLog.page takes it."""
         await self.get(who, session_id)
         return await self._log.page(session_id, **query)  # type: ignore[arg-type]
 
-    async def queue(self, who: Principal, session_id: SessionId) -> list[QueuedMessage]:
+    async def queue(self, who: Principal, session_id: SessionId) -> Waiting:
         """Messages that wait for their turn, in order."""
         await self.get(who, session_id)
         return await self._database.read(lambda conn: queue.listed(conn, session_id))
@@ -216,7 +218,7 @@ class Sessions:
         await self._database.write(lambda conn: queue.remove(conn, session_id, event_id))
         self._log.ring(session_id)
 
-    async def asks(self, who: Principal, session_id: SessionId) -> list[Ask]:
+    async def asks(self, who: Principal, session_id: SessionId) -> OpenAsks:
         """Open asks, oldest first."""
         await self.get(who, session_id)
         return await self._database.read(lambda conn: asks.list_open(conn, session_id))
@@ -242,8 +244,7 @@ class Sessions:
         if outcome.prompt is not None:
             self._runs.deliver(session_id, outcome.prompt)
         elif not outcome.rows:
-            self._log.live(session_id).notice(outcome.answer)
-            self._log.ring(session_id)
+            self._log.live(session_id).notice(message.type, outcome.answer)
         return outcome.answer
 
     async def _interrupt(self, session_id: SessionId, interrupt: e.UserInterrupt) -> str:

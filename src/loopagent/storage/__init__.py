@@ -1,1 +1,1 @@
-"""The database: connections, schema and queries."""
+"""The database: the only room that speaks SQL."""

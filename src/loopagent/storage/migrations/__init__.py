@@ -1,1 +1,1 @@
-"""The ordered steps that make the schema."""
+"""Migrations: ordered, forward only, each in one transaction."""

@@ -1,0 +1,284 @@
+"""The log of each session: append in one transaction, follow from any point."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Literal, Self
+
+import anyio
+
+from loopagent.domain import events as e
+from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.session import Session, apply
+from loopagent.errors import LoopError, StaleSequenceError
+from loopagent.eventlog.follower import Follower
+from loopagent.eventlog.frames import Frame, StoredEvent
+from loopagent.eventlog.live import Draft, Live
+from loopagent.eventlog.projection import project, set_aside
+from loopagent.storage import drafts, events, sessions
+from loopagent.storage.database import Connection, Database
+from loopagent.storage.drafts import SavedDraft
+from loopagent.storage.events import EventRow
+
+__all__ = ["EventLog", "StoredEvent"]
+
+log = logging.getLogger(__name__)
+
+_SAVE_SECONDS = 1.0
+_PING_SECONDS = 10.0
+_CLOSE_WITHIN = 5.0
+_ENDS_DRAFT = {"agent.message", "agent.thinking", "session.status_idle"}
+
+
+class EventLog:
+    """All logs. Enter it as a context: a task of its own saves drafts and sends pings."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lives: weakref.WeakValueDictionary[SessionId, Live] = weakref.WeakValueDictionary()
+        self._writing: dict[SessionId, Live] = {}
+        self._closed = False
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._keeping())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def _keeping(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep, name="event log")
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    # -- writing ----------------------------------------------------------------------------
+
+    async def append(
+        self,
+        session_id: SessionId,
+        new: Sequence[e.Event],
+        *,
+        expected_seq: int | None = None,
+    ) -> list[StoredEvent]:
+        """Append events; they are on disk and numbered when this returns.
+
+        A user event whose id is in the log already gives its row and writes nothing. Raises
+        NotFoundError (session), StaleSequenceError, AlreadyAnsweredError (a late answer).
+        """
+        rows = await self._database.write(
+            lambda conn: self.append_in(conn, session_id, new, expected_seq=expected_seq)
+        )
+        self.published(session_id, rows)
+        return rows
+
+    def append_in(
+        self,
+        conn: Connection,
+        session_id: SessionId,
+        new: Sequence[e.Event],
+        *,
+        expected_seq: int | None = None,
+    ) -> list[StoredEvent]:
+        """`append` inside a larger transaction; hand the rows to `published` after its commit."""
+        session = sessions.get(conn, session_id, lock=True)
+        if expected_seq is not None and session.seq != expected_seq:
+            raise StaleSequenceError(
+                f"The log is at {session.seq}, not {expected_seq}. Read it again."
+            )
+        at = e.now()
+        rows: list[StoredEvent] = []
+        fresh: list[EventRow] = []
+        for event in new:
+            known = _known(conn, session_id, event)
+            if known is not None:
+                rows.append(known)
+                continue
+            session, row = _number(conn, session, event, at)
+            fresh.append(row)
+            rows.append(_stored(row))
+        if fresh:
+            events.insert_rows(conn, fresh)
+            sessions.save(conn, session)
+        if any(row.type in _ENDS_DRAFT for row in fresh):
+            drafts.remove(conn, session_id)
+        return rows
+
+    def published(self, session_id: SessionId, rows: Sequence[StoredEvent]) -> None:
+        """Show rows to followers, once they are on disk."""
+        live = self._lives.get(session_id)
+        if live is not None:
+            live.publish(rows)
+
+    # -- reading ----------------------------------------------------------------------------
+
+    async def page(
+        self,
+        session_id: SessionId,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        types: Sequence[str] = (),
+        order: Literal["asc", "desc"] = "asc",
+        processed_gt: datetime | None = None,
+        processed_gte: datetime | None = None,
+        processed_lt: datetime | None = None,
+        processed_lte: datetime | None = None,
+    ) -> list[StoredEvent]:
+        """Rows with `after` < seq < `before`, at most `limit`, of the `types` and times asked for."""
+        given = {"gt": processed_gt, "gte": processed_gte, "lt": processed_lt, "lte": processed_lte}
+        processed = {bound: moment for bound, moment in given.items() if moment is not None}
+        rows = await self._database.read(
+            lambda conn: events.page(
+                conn,
+                session_id,
+                after=after,
+                before=before,
+                limit=limit,
+                types=types,
+                order=order,
+                processed=processed,
+            )
+        )
+        return [_stored(row) for row in rows]
+
+    async def event(self, session_id: SessionId, event_id: EventId) -> StoredEvent | None:
+        """One row, or None."""
+        row = await self._database.read(lambda conn: events.by_id(conn, session_id, event_id))
+        return None if row is None else _stored(row)
+
+    async def follow(
+        self, session_id: SessionId, after: int = 0, *, deltas: frozenset[str] = frozenset()
+    ) -> AsyncGenerator[Frame, None]:
+        """Rows after `after`, then live. Ends only after `session.deleted` and at `close`.
+
+        deltas: types of events that are shown while they are written: the text so far first.
+        """
+        follower = Follower(self.live(session_id), after, deltas, self._page_after)
+        while True:
+            bell = follower.live.bell.next()
+            for frame in await follower.news():
+                yield frame
+            if self._closed or follower.has_ended:
+                return
+            if not follower.has_more:
+                # For ever on purpose: pings ring the bell, too, and `close` does.
+                await bell.wait()
+
+    def live(self, session_id: SessionId) -> Live:
+        """The live side of a session."""
+        live = self._lives.get(session_id)
+        if live is None:
+            live = Live(session_id, self._hold)
+            self._lives[session_id] = live
+        return live
+
+    def ring(self, session_id: SessionId) -> None:
+        """Wake the followers of a session: something besides its log has changed."""
+        live = self._lives.get(session_id)
+        if live is not None:
+            live.bell.ring()
+
+    async def take_draft(self, session_id: SessionId) -> SavedDraft | None:
+        """What was being written last: from memory, or as it was saved before a crash."""
+        live = self._lives.get(session_id)
+        if live is not None and live.draft is not None:
+            return _saved(live.draft)
+        return await self._database.read(lambda conn: drafts.get(conn, session_id))
+
+    async def close(self) -> None:
+        """End all followers and save what is being written."""
+        if self._closed:
+            return
+        self._closed = True
+        for live in list(self._lives.values()):
+            live.bell.ring()
+        with anyio.move_on_after(_CLOSE_WITHIN, shield=True):
+            await self._save_drafts()
+
+    # -- behind the scenes ------------------------------------------------------------------
+
+    def _hold(self, live: Live, is_writing: bool) -> None:
+        if is_writing:
+            self._writing[live.session_id] = live
+        else:
+            self._writing.pop(live.session_id, None)
+
+    async def _page_after(self, session_id: SessionId, seq: int, limit: int) -> list[StoredEvent]:
+        return await self.page(session_id, after=seq, limit=limit)
+
+    async def _keep(self) -> None:
+        pinged = asyncio.get_running_loop().time()
+        while True:
+            await anyio.sleep(_SAVE_SECONDS)
+            await self._save_drafts()
+            if asyncio.get_running_loop().time() - pinged >= _PING_SECONDS:
+                pinged = asyncio.get_running_loop().time()
+                for live in list(self._lives.values()):
+                    live.ping()
+
+    async def _save_drafts(self) -> None:
+        for live in list(self._writing.values()):
+            draft = live.draft
+            if draft is None or draft.is_saved:
+                continue
+            draft.is_saved = True
+            try:
+                await self._database.write(_save(live.session_id, _saved(draft)))
+            except LoopError as error:
+                log.warning("a draft of %s was not saved: %s", live.session_id, error.message)
+
+
+def _number(
+    conn: Connection, session: Session, event: e.Event, at: datetime
+) -> tuple[Session, EventRow]:
+    """The session after one more event, and that event's row."""
+    placed = e.processed(set_aside(conn, session, event), session.seq + 1, at)
+    project(conn, session, placed)
+    row = EventRow(session.id, session.seq + 1, placed.id, placed.type, at, e.encode_event(placed))
+    return apply(session, placed), row
+
+
+def _known(conn: Connection, session_id: SessionId, event: e.Event) -> StoredEvent | None:
+    """The row of an event that a client has sent before: its id is the client's own."""
+    if not event.type.startswith("user."):
+        return None
+    row = events.by_id(conn, session_id, event.id)
+    return None if row is None else _stored(row)
+
+
+def _stored(row: EventRow) -> StoredEvent:
+    return StoredEvent(row.seq, row.id, row.type, row.body)
+
+
+def _saved(draft: Draft) -> SavedDraft:
+    return SavedDraft(draft.event_id, draft.kind, draft.text)
+
+
+def _save(session_id: SessionId, draft: SavedDraft) -> Callable[[Connection], None]:
+    def save(conn: Connection) -> None:
+        # The event may have been completed, or the session deleted, since the draft was read.
+        if events.by_id(conn, session_id, draft.event_id) is None and sessions.exists(
+            conn, session_id
+        ):
+            drafts.save(conn, session_id, draft)
+
+    return save

@@ -1,0 +1,75 @@
+"""What else is written with the rows of a log: asks, and large output kept aside."""
+
+from __future__ import annotations
+
+from loopagent.domain import events as e
+from loopagent.domain.session import Session
+from loopagent.storage import asks, blobs
+from loopagent.storage.asks import Ask
+from loopagent.storage.database import Connection
+
+BLOB_BYTES = 32_000
+_PREVIEW = 4_000
+
+ToolResult = e.AgentToolResult | e.AgentMcpToolResult
+
+
+def project(conn: Connection, before: Session, event: e.Event) -> None:
+    """Keep the table of asks in step with the log.
+
+    Raises AlreadyAnsweredError or NotFoundError for an answer that comes too late.
+    """
+    match event:
+        case e.AgentToolUse() | e.AgentMcpToolUse() if event.evaluated_permission == "ask":
+            loop = event.loop or {}
+            ask = Ask(
+                event_id=event.id,
+                session_id=before.id,
+                tool=str(loop.get("tool", event.name)),
+                tool_input=event.input,
+                reason=str(loop.get("reason", "")),
+                created_at=event.processed_at or e.now(),
+            )
+            asks.insert_ask(conn, ask)
+        case e.UserToolConfirmation():
+            _answer(conn, before, event)
+        case e.AgentToolResult() if event.tool_use_id in before.asks:
+            asks.cancel(conn, before.id, event.tool_use_id)
+        case e.AgentMcpToolResult() if event.mcp_tool_use_id in before.asks:
+            asks.cancel(conn, before.id, event.mcp_tool_use_id)
+        case e.SessionStatusIdle() if before.asks and event.stop_reason.type != "requires_action":
+            asks.cancel(conn, before.id)
+        case _:
+            pass
+
+
+def _answer(conn: Connection, session: Session, event: e.UserToolConfirmation) -> None:
+    loop = event.loop or {}
+    asks.answer(
+        conn,
+        session.id,
+        event.tool_use_id,
+        "allowed" if event.result == "allow" else "denied",
+        at=event.processed_at or e.now(),
+        by=loop.get("answered_by"),
+        message=event.deny_message,
+        updated_input=loop.get("updated_input"),
+    )
+
+
+def set_aside(conn: Connection, session: Session, event: e.Event) -> e.Event:
+    """The event, with text over 32 kB replaced by its beginning; the whole is kept aside."""
+    if not isinstance(event, ToolResult) or not event.content:
+        return event
+    text = e.plain_text(event.content)
+    size = len(text.encode())
+    if size <= BLOB_BYTES:
+        return event
+    blobs.put(conn, session.id, event.id, text)
+    others = [block for block in event.content if not isinstance(block, e.TextBlock)]
+    return event.model_copy(
+        update={
+            "content": [e.text_block(text[:_PREVIEW]), *others],
+            "loop": {**(event.loop or {}), "blob": True, "bytes": size},
+        }
+    )
