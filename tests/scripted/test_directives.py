@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,8 @@ from loopagent.scripted.script import (
     Usage,
     split_rounds,
 )
-from loopagent.scripted.steps import StepError
+from loopagent.scripted.steps import NAMES, StepError
+from loopagent.scripted.stream import pieces
 
 CLOSING = Text(text="Done.")
 
@@ -146,6 +149,24 @@ def test_a_question_has_its_options() -> None:
     assert [option["label"] for option in question["options"]] == ["red", "blue"]
 
 
+def test_a_sub_agent_may_run_in_the_background() -> None:
+    (call,) = steps("[[background: look [[text: below]] ]]")
+    assert call.name == "Agent"
+    assert call.input["run_in_background"] is True
+    assert call.input["prompt"] == "look [[text: below]]"
+
+
+def test_several_words_may_share_a_delta() -> None:
+    (step,) = steps("[[words: 2]] [[text: a b c]]")
+    assert list(pieces(step)) == ["a b ", "c"]
+
+
+def test_a_tool_may_be_written_as_one_object() -> None:
+    assert steps('[[tool: {"name":"Bash","input":{"command":"ls"}}]]') == [
+        ToolCall(name="Bash", input={"command": "ls"})
+    ]
+
+
 def test_relative_paths_and_cwd_in_inputs_become_the_workspaces() -> None:
     here = Conversation(cwd="/ws")
     write, bash = steps(
@@ -172,7 +193,7 @@ def test_recall_lists_the_prompts_before() -> None:
         "[[stream: 99999999]]",
         "[[ask: only a question]]",
         "[[usage: up=3]]",
-        "[[pace: x]]",
+        "[[pace: x]] [[text: a]]",
         "[[pace: -1]] [[text: a]]",
     ],
 )
@@ -185,3 +206,9 @@ def test_a_directive_that_cannot_be_read_is_named(prompt: str) -> None:
 def test_no_prompt_breaks_the_reading(prompt: str) -> None:
     with contextlib.suppress(StepError):
         steps(prompt)
+
+
+def test_every_directive_is_described() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scripted-model.md").read_text()
+    described = set(re.findall(r"^\| `\[\[([a-z_]+)", page, re.MULTILINE))
+    assert described == {*NAMES, "pace", "words", "parallel"}

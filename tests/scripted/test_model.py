@@ -205,6 +205,37 @@ async def test_a_request_for_a_title_gets_one(client: Client) -> None:
     assert json.loads(answer.text) == {"title": "please write a thing"}
 
 
+async def test_a_demanded_form_is_met_with_the_plainest_values(client: Client) -> None:
+    parts = {
+        "kind": {"enum": ["a", "b"]},
+        "list": {"type": "array"},
+        "count": {"type": "integer"},
+        "inner": {"type": "object", "properties": {"flag": {"type": "boolean"}}},
+    }
+    schema = {"type": "object", "properties": parts}
+    answer = await client.ask("x", output_config={"format": {"schema": schema}})
+    assert json.loads(answer.text) == {
+        "kind": "a",
+        "list": [],
+        "count": 0,
+        "inner": {"flag": False},
+    }
+
+
+async def test_a_quota_check_is_answered_briefly(client: Client) -> None:
+    assert (await client.ask("quota", stream=False)).text == "ok"
+
+
+async def test_the_stop_reason_can_be_given(client: Client) -> None:
+    answer = await client.ask("[[text: half]] [[stop: max_tokens]]")
+    assert answer.stop_reason == "max_tokens"
+    prompt = "Output token limit hit. Resume directly"
+    rest = await client.ask(
+        [user("[[text: half]] [[stop: max_tokens]]"), said("half"), user(prompt)]
+    )
+    assert (rest.text, rest.stop_reason) == ("Done.", "end_turn")
+
+
 async def test_a_summary_does_not_run_directives_again(client: Client) -> None:
     ask = "Your task is to create a detailed summary of the conversation so far"
     answer = await client.ask([user("[[error: 500]]"), said("x"), user(ask)])

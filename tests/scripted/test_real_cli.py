@@ -198,6 +198,18 @@ async def test_a_sub_agent_follows_the_directives_of_its_own_prompt(tmp_path: Pa
         assert "Bash" in turn.calls
 
 
+async def test_the_end_of_a_background_agent_is_answered_in_a_turn_of_its_own(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as (_, sdk):
+        first = await ask(sdk, "[[background: [[text: from below]] ]] [[text: launched]]")
+        assert first.result.result == "launched"
+        second = Turn()
+        async for message in sdk.receive_response():
+            second.messages.append(message)
+        assert (second.result.result or "").endswith("from below")
+
+
 async def test_a_question_is_asked_and_its_answer_comes_back(tmp_path: Path) -> None:
     async with opened(tmp_path) as (session, sdk):
         turn = await ask(sdk, "[[ask: Which one? | red | blue]]")

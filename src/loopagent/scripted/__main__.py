@@ -7,6 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from loopagent.errors import LoopError
 from loopagent.scripted.model import ScriptedModel
 
 
@@ -32,7 +33,7 @@ def main() -> int:
         asyncio.run(_serve(given.port, given.script))
     except KeyboardInterrupt:
         return 0
-    except (OSError, ValueError) as error:
+    except (OSError, LoopError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

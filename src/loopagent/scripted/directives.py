@@ -1,5 +1,11 @@
 """Directives: steps written into a prompt in double brackets, e.g. `[[text: hello]]`.
 
+    [[text: …]] [[think: …]] [[stream: 400 @ 50]] [[huge: 3000000]] [[pace: 50]] [[words: 5]]
+    [[tool: Bash {"command":"ls"}]] [[parallel]] [[tools: [{"name":…,"input":…}]]]
+    [[agent: prompt]] [[background: prompt]] [[ask: question | A | B]] [[recall]] [[results]]
+    [[wait: 2]] [[silence: 20]] [[usage: in=10 out=5]] [[stop: max_tokens]]
+    [[error: 429 retry-after=3 times=2]] [[cut: 5 times=1]] [[sse_error]] [[refuse]]
+
 They are found in order, may be nested (a sub-agent's prompt may hold directives of its own) and
 are built by the same vocabulary as script files. Double brackets with another word in front, such
 as a shell's `[[ -f x ]]`, are not directives and stay text.
@@ -19,9 +25,11 @@ from loopagent.scripted.script import Step
 
 _OPEN = re.compile(r"\[\[\s*([a-z_]+)\s*(:|\]\])")
 _OPTION = re.compile(r'(?:^|\s)([a-z][a-z_-]*)=("[^"]*"|\S+)')
-_FLAG = re.compile(r"(?:^|\s)(before|background|multi)(?=\s|$)")
-_NAMES = {*steps.NAMES, "parallel", "pace"}
-_VERBATIM = {"text", "think", "agent", "ask"}
+_BEFORE = re.compile(r"(?:^|\s)before(?=\s|$)")
+# These hold for the text that follows, as an option does for one step of a script file.
+_SETTINGS = {"pace", "words"}
+_NAMES = {*steps.NAMES, *_SETTINGS, "parallel"}
+_VERBATIM = {"text", "think", "agent", "background", "ask"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +48,27 @@ def find(prompt: str) -> list[Directive]:
 def build(found: list[Directive], conversation: Conversation) -> list[Step]:
     """Give the steps of directives, or raise StepError naming the one that cannot be read."""
     built: list[Step] = []
-    pace, parallel = 0.0, False
+    settings: dict[str, Any] = {}
+    parallel = False
     for directive in found:
-        try:
-            if directive.name == "parallel":
-                parallel = True
-                continue
-            if directive.name == "pace":
-                pace = float(directive.raw)
-                continue
-            value, options = _read(directive)
-            options = {"pace": pace, "parallel": parallel, **options}
-            if directive.name == "usage":
-                options = {k: v for k, v in options.items() if k not in {"pace", "parallel"}}
-            built += steps.build(directive.name, value, options, conversation)
-        except ValueError as error:
-            raise steps.StepError(f"[[{directive.name}: {directive.raw}]]: {error}") from error
-        parallel = False
+        if directive.name in _SETTINGS:
+            settings[directive.name] = directive.raw
+        elif directive.name == "parallel":
+            parallel = True
+        else:
+            built += _build(directive, settings | {"parallel": parallel}, conversation)
+            parallel = False
     return built
+
+
+def _build(
+    directive: Directive, settings: dict[str, Any], conversation: Conversation
+) -> list[Step]:
+    try:
+        value, options = _read(directive)
+        return steps.build(directive.name, value, settings | options, conversation)
+    except ValueError as error:
+        raise steps.StepError(f"[[{directive.name}: {directive.raw}]]: {error}") from error
 
 
 def _scan(prompt: str) -> Iterator[Directive]:
@@ -115,9 +126,9 @@ def _read(directive: Directive) -> tuple[Any, dict[str, Any]]:
     if name == "tools":
         return json.loads(raw, strict=False), {}
     options: dict[str, Any] = {key: part.strip('"') for key, part in _OPTION.findall(raw)}
-    rest = _OPTION.sub("", raw)
-    options.update(dict.fromkeys(_FLAG.findall(rest), True))
-    rest = _FLAG.sub("", rest)
+    rest, before = _BEFORE.subn("", _OPTION.sub("", raw))
+    if before:
+        options["before"] = True
     value, _, pace = rest.partition("@")
     if pace.strip():
         options["pace"] = pace.strip()
@@ -125,8 +136,8 @@ def _read(directive: Directive) -> tuple[Any, dict[str, Any]]:
 
 
 def _read_tool(raw: str) -> dict[str, Any]:
-    name, _, given = raw.partition(" ")
-    if name.startswith("{"):
+    if raw.startswith("{"):
         call = json.loads(raw, strict=False)
         return call if isinstance(call, dict) else {}
-    return {"name": name, "input": json.loads(given, strict=False) if given.strip() else {}}
+    name, *given = raw.split(maxsplit=1) or [""]
+    return {"name": name, "input": json.loads(given[0], strict=False) if given else {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from loopagent.scripted.request import Conversation
@@ -24,6 +25,7 @@ Options = Mapping[str, Any]
 _MAX_SECONDS = 3600.0
 _MAX_DELTAS = 1_000_000
 _MAX_CHARACTERS = 50_000_000
+_USAGE = ("in", "out", "cache_read", "cache_write")
 _PATH_TOOLS = {"Read", "Write", "Edit"}
 
 
@@ -129,9 +131,17 @@ def _agent(value: Any, options: Options, conversation: Conversation) -> list[Ste
     given = {
         "description": "Scripted sub-agent",
         "prompt": str(value or ""),
-        "run_in_background": bool(options.get("background")),
+        "run_in_background": False,
     }
     return [ToolCall(name=name, input=given, parallel=bool(options.get("parallel")))]
+
+
+def _background(value: Any, options: Options, conversation: Conversation) -> list[Step]:
+    return [
+        replace(step, input={**step.input, "run_in_background": True})
+        for step in _agent(value, options, conversation)
+        if isinstance(step, ToolCall)
+    ]
 
 
 def _ask(value: Any, options: Options, _: Conversation) -> list[Step]:
@@ -196,10 +206,11 @@ def _sse_error(value: Any, options: Options, _: Conversation) -> list[Step]:
 
 
 def _usage(value: Any, options: Options, _: Conversation) -> list[Step]:
-    given = {**options, **(value if isinstance(value, Mapping) else {})}
-    numbers = {key: _count(part, f"usage {key}", 10**9) for key, part in given.items()}
-    if unknown := numbers.keys() - {"in", "out", "cache_read", "cache_write"}:
-        raise StepError(f"usage knows in, out, cache_read, cache_write; not {', '.join(unknown)}.")
+    # A script file gives them as the value, a directive as its options.
+    given = value if isinstance(value, Mapping) else options
+    numbers = {key: _count(given[key], f"usage {key}", 10**9) for key in _USAGE if key in given}
+    if not numbers:
+        raise StepError("usage needs in, out, cache_read or cache_write, e.g. in=1000 out=500.")
     return [
         Usage(
             input=numbers.get("in"),
@@ -243,6 +254,7 @@ _BUILDERS: dict[str, _Builder] = {
     "tool": _tool,
     "tools": _tools,
     "agent": _agent,
+    "background": _background,
     "ask": _ask,
     "error": _error,
     "cut": _cut,
