@@ -30,7 +30,7 @@ from loopagent.errors import SettingsError
 if TYPE_CHECKING:
     from loopagent.agent.runner import Runner
     from loopagent.auth.principal import Auth
-    from loopagent.credentials.proxy import Upstream
+    from loopagent.credentials.upstream import Upstream
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.service import Sessions
@@ -95,6 +95,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         event_log = await stack.enter_async_context(EventLog(database))
         workspaces = Workspaces(settings.workspace_root, settings.templates_dir)
         grants = Grants(database)
+        await grants.start()
         upstream = Upstream(base_url=settings.upstream, api_key=settings.api_key)
         if settings.is_scripted:
             scripted = ScriptedModel(settings.script)
