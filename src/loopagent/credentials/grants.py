@@ -1,7 +1,7 @@
-"""Grants: throw-away tokens that stand in for the API key, one for each session's process.
+"""Grants: a session's throw-away stand-in for the API key.
 
-A grant is worth something only to this server's proxy and only while it is live: it dies with the
-process it was made for, and with the server.
+A live grant is known to this process alone, so a restart kills them all. The table keeps hashes,
+as a record of when each was given and taken back.
 """
 
 from __future__ import annotations
@@ -12,54 +12,52 @@ from collections.abc import Callable
 
 from loopagent.domain.ids import SessionId
 from loopagent.storage import grants
-from loopagent.storage.database import Connection, Database
+from loopagent.storage.database import Database
 
 PREFIX = "lag_"
 
 
 class Grants:
-    """Issues and revokes grants. Live ones are in memory; the table keeps their hashes."""
+    """The live grants, at most one per session."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sessions: dict[str, SessionId] = {}
-        self.on_revoked: Callable[[SessionId], None] | None = None
-
-    async def start(self) -> None:
-        """Revoke what an earlier server has left: nobody holds those grants rightly."""
-        await self._database.write(grants.revoke)
+        self._hashes: dict[SessionId, str] = {}
+        self._listeners: list[Callable[[SessionId], None]] = []
 
     async def issue(self, session_id: SessionId) -> str:
-        """A new token of the session; an older one of it dies."""
-        self._drop(session_id)
+        """A new token for a session; the last one is dead from now on."""
         token = PREFIX + secrets.token_urlsafe(32)
-        hashed = _hash(token)
-
-        def keep(conn: Connection) -> None:
-            grants.revoke(conn, session_id)
-            grants.insert_grant(conn, hashed, session_id)
-
-        await self._database.write(keep)
-        self._sessions[hashed] = session_id
+        token_hash = _hash(token)
+        self._drop(session_id)
+        self._sessions[token_hash] = session_id
+        self._hashes[session_id] = token_hash
+        await self._database.write(lambda conn: grants.replace(conn, session_id, token_hash))
         return token
 
     async def revoke(self, session_id: SessionId) -> None:
-        """Make the session's grant worthless at once; requests under way are cut."""
+        """Kill a session's grant and cut the answers that are under way with it."""
         if self._drop(session_id):
             await self._database.write(lambda conn: grants.revoke(conn, session_id))
 
     def session_of(self, token: str) -> SessionId | None:
-        """The session that a token speaks for; None if it is not live."""
+        """The session that a live token belongs to."""
         return self._sessions.get(_hash(token))
 
+    def on_revoked(self, listener: Callable[[SessionId], None]) -> None:
+        """Call `listener` whenever a grant dies."""
+        self._listeners.append(listener)
+
     def _drop(self, session_id: SessionId) -> bool:
-        held = [key for key, session in self._sessions.items() if session == session_id]
-        for key in held:
-            del self._sessions[key]
-        if held and self.on_revoked is not None:
-            self.on_revoked(session_id)
-        return bool(held)
+        token_hash = self._hashes.pop(session_id, None)
+        if token_hash is None:
+            return False
+        del self._sessions[token_hash]
+        for listener in self._listeners:
+            listener(session_id)
+        return True
 
 
 def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,59 +1,56 @@
-"""The credential proxy: a grant comes in, the real key goes out, the reply streams through.
+"""The credential proxy: a grant comes in, the real key goes out, usage is read in between.
 
-It serves the agents' CLIs on loopback. Only the two calls that a conversation needs are passed
-on: with the key one could otherwise read the organisation's files or start unmetered batches.
+It listens on loopback alone. An answer is passed on chunk by chunk as it comes; a cut one is cut
+on the other side, too, so that the agent program sees what happened.
 """
 
 from __future__ import annotations
 
-import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+import anyio
 from aiohttp import web
 
 from loopagent.credentials.grants import Grants
-from loopagent.credentials.upstream import Upstream
+from loopagent.credentials.request import (
+    COUNT_TOKENS,
+    PATHS,
+    RefusedError,
+    encode,
+    read_body,
+    returned_headers,
+    sent_headers,
+    token_of,
+)
+from loopagent.credentials.upstream import KeyState, Upstream
 from loopagent.credentials.usage import UsageMeter
 from loopagent.domain.ids import SessionId
 from loopagent.domain.session import TokenUsage
 
-__all__ = ["CredentialProxy", "Upstream"]
+__all__ = ["CredentialProxy", "KeyState", "Upstream"]
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 32 << 20
-_PASSED = {"/v1/messages", "/v1/messages/count_tokens"}
-_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=600)
-# Hop by hop, ours to set, or credentials of any kind.
-_NOT_SENT = {
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-api-key",
-}
-_NOT_RETURNED = {"connection", "content-length", "keep-alive", "set-cookie", "transfer-encoding"}
-
-OnUsage = Callable[[SessionId, str, TokenUsage], None]
+# No limit for the whole: a long answer is fine as long as something comes.
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=600)
+_MAX_CONNECTIONS = 1000
+# Shorter than servers keep one: a request on a connection just closed would fail.
+_KEEP_ALIVE_SECONDS = 50
+_STOP_SECONDS = 0.5
+_MAX_HEADER = 32_768
+_BODY_SECONDS = 60
+_NO_AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent")
 
 
 class CredentialProxy:
-    """An HTTP server on loopback for all sessions.
+    """The proxy on its own loopback port.
 
-    on_usage: told of the model and tokens of each reply. on_rejected: told when the API refuses
-    the server's key.
+    on_usage: called once per answer that reported usage: session, model, tokens.
+    on_rejected: called when the real key is missing or was refused.
     """
 
     def __init__(
@@ -61,158 +58,212 @@ class CredentialProxy:
         grants: Grants,
         upstream: Upstream,
         *,
-        on_usage: OnUsage | None = None,
+        on_usage: Callable[[SessionId, str, TokenUsage], None] | None = None,
         on_rejected: Callable[[SessionId], None] | None = None,
     ) -> None:
         self._grants = grants
         self._upstream = upstream
         self._on_usage = on_usage
         self._on_rejected = on_rejected
+        self._live: defaultdict[SessionId, set[anyio.CancelScope]] = defaultdict(set)
         self._client: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
-        self._streams: dict[SessionId, set[web.BaseRequest]] = {}
+        self._runner: web.ServerRunner | None = None
+        grants.on_revoked(self._cut)
 
     async def start(self) -> str:
-        """Listen on a free port; the base URL for agents."""
-        self._client = aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=False)
-        server = web.Server(self._serve, access_log=None)
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self._runner = runner  # type: ignore[assignment]  # both runners clean up alike
-        self._grants.on_revoked = self._cut
-        host, port = runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        """Listen, and give the base URL for agents; raises OSError."""
+        self._client = aiohttp.ClientSession(
+            timeout=_TIMEOUT,
+            connector=aiohttp.TCPConnector(
+                limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_NO_AUTO_HEADERS,
+            trust_env=False,
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
+        )
+        # When the agent program goes away, its request to the API is cancelled, too.
+        server = web.Server(
+            self._answer,
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=_STOP_SECONDS)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        except OSError:
+            await self.stop()
+            raise
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        """Cut what is under way and stop listening."""
-        for session_id in list(self._streams):
+        """Cut what is under way and close the port; may be called twice."""
+        for session_id in list(self._live):
             self._cut(session_id)
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._client is not None:
-            await self._client.close()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
     def _cut(self, session_id: SessionId) -> None:
-        for request in self._streams.get(session_id, ()):
-            if request.transport is not None:
-                request.transport.abort()
+        for scope in list(self._live.get(session_id, ())):
+            scope.cancel()
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method == "HEAD" and request.path == "/":
-            return web.Response()
-        if request.method != "POST" or request.path not in _PASSED:
-            return refusal(404, "not_found_error", "This proxy passes on conversations only.")
-        session_id = self._grants.session_of(_token(request))
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        try:
+            if request.method == "HEAD" and path == "/":
+                return web.Response()
+            if request.method != "POST" or path not in PATHS:
+                raise RefusedError(
+                    404, "not_found_error", f"{request.method} {path} is not open to agents."
+                )
+            session_id = self._session_of(request)
+            return await self._metered(request, session_id, path, query)
+        except RefusedError as refusal:
+            return refusal.response()
+
+    def _session_of(self, request: web.BaseRequest) -> SessionId:
+        token = token_of(request.headers)
+        session_id = self._grants.session_of(token) if token else None
         if session_id is None:
-            return refusal(401, "authentication_error", "This grant is not live (any more).")
-        if not self._upstream.api_key:
-            return refusal(
+            raise _no_grant()
+        return session_id
+
+    async def _metered(
+        self, request: web.BaseRequest, session_id: SessionId, path: str, query: str
+    ) -> web.StreamResponse:
+        """Answer within the life of the session's grant."""
+        passing = _Passing(request)
+        live = self._live[session_id]
+        with anyio.CancelScope() as scope:
+            live.add(scope)
+            try:
+                await self._forward(passing, session_id, path, query)
+            finally:
+                live.discard(scope)
+                if not live:
+                    self._live.pop(session_id, None)
+                self._report(passing, session_id, path)
+        if scope.cancelled_caught and passing.response is None:
+            raise _no_grant()
+        return passing.ended(cut=scope.cancelled_caught)
+
+    async def _forward(
+        self, passing: _Passing, session_id: SessionId, path: str, query: str
+    ) -> None:
+        upstream = self._upstream
+        with anyio.move_on_after(_BODY_SECONDS) as scope:
+            body = await read_body(passing.request)
+        if scope.cancelled_caught:
+            raise RefusedError(408, "timeout_error", "The request did not arrive. Send it again.")
+        passing.model = str(body.get("model", ""))
+        if not upstream.api_key:
+            self._rejected(session_id)
+            raise RefusedError(
                 401,
                 "authentication_error",
-                "The server has no API key. Set ANTHROPIC_API_KEY and restart it.",
+                "The server has no key for the model's API. Set ANTHROPIC_API_KEY and restart it.",
+                retry=False,
             )
-        raw = await _body(request)
-        if raw is None:
-            return refusal(413, "request_too_large", "The request is over 32 MiB.")
-        body = self._checked(raw)
-        if isinstance(body, web.Response):
-            return body
-        streams = self._streams.setdefault(session_id, set())
-        streams.add(request)
-        try:
-            return await self._pass_on(request, session_id, body)
-        finally:
-            streams.discard(request)
-            if not streams:
-                self._streams.pop(session_id, None)
-
-    def _checked(self, raw: bytes) -> bytes | web.Response:
-        """The body as it was understood here: what is judged is what is sent."""
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            return refusal(400, "invalid_request_error", "The body is not valid JSON.")
-        if not isinstance(body, dict):
-            return refusal(400, "invalid_request_error", "The body must be a JSON object.")
-        model = str(body.get("model", ""))
-        models = self._upstream.models
-        if models is not None and model not in models:
-            return refusal(404, "not_found_error", f"model: {model} is not allowed here.")
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-    async def _pass_on(
-        self, request: web.BaseRequest, session_id: SessionId, body: bytes
-    ) -> web.StreamResponse:
+        if upstream.models is not None and passing.model not in upstream.models:
+            raise RefusedError(
+                404,
+                "not_found_error",
+                f"model: {passing.model} is not among those allowed here. Choose another one.",
+            )
         assert self._client is not None
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _NOT_SENT}
-        headers |= self._upstream.headers() | {"accept-encoding": "identity"}
-        url = f"{self._upstream.base_url.rstrip('/')}{request.path_qs}"
+        headers = sent_headers(passing.request.headers)
+        betas = ",".join(passing.request.headers.getall("anthropic-beta", []))
+        headers.update(upstream.credentials(betas))
+        # The meter must be able to read the answer.
+        headers["accept-encoding"] = "identity"
         try:
             async with self._client.post(
-                url, data=body, headers=headers, allow_redirects=False
+                upstream.url(path, query),
+                data=encode(body),
+                headers=headers,
+                allow_redirects=False,
             ) as answer:
-                return await self._stream_back(request, session_id, answer)
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            log.warning("the model's API can't be reached: %s", error)
-            return refusal(
-                502,
-                "api_error",
-                f"The model's API at {self._upstream.base_url} can't be reached.",
-                retry=True,
+                if answer.status == 401:
+                    self._rejected(session_id)
+                await passing.run(answer, upstream.place)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if passing.response is None:
+                raise _unreachable(upstream.place, error) from error
+            passing.is_broken = True
+            log.debug("%s: the answer was cut: %r", session_id, error)
+
+    def _rejected(self, session_id: SessionId) -> None:
+        log.warning("%s: the model's API takes no key of ours", session_id)
+        if self._on_rejected is not None:
+            self._on_rejected(session_id)
+
+    def _report(self, passing: _Passing, session_id: SessionId, path: str) -> None:
+        meter = passing.meter
+        if meter is None or path == COUNT_TOKENS or self._on_usage is None:
+            return
+        meter.finish()
+        if meter.usage is not None:
+            self._on_usage(session_id, meter.model or passing.model, meter.usage)
+
+
+class _Passing:
+    """One answer on its way back."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self.request = request
+        self.model = ""
+        self.response: web.StreamResponse | None = None
+        self.meter: UsageMeter | None = None
+        self.is_broken = False
+
+    async def run(self, answer: aiohttp.ClientResponse, place: str) -> None:
+        """Pass the answer on, chunk by chunk, and read it only then."""
+        if 300 <= answer.status < 400:
+            raise RefusedError(
+                502, "api_error", f"{place} answers with a redirect. Check ANTHROPIC_BASE_URL."
             )
-
-    async def _stream_back(
-        self, request: web.BaseRequest, session_id: SessionId, answer: aiohttp.ClientResponse
-    ) -> web.StreamResponse:
-        headers = {k: v for k, v in answer.headers.items() if k.lower() not in _NOT_RETURNED}
+        headers = returned_headers(answer.headers)
         if answer.status == 401:
-            # The key is the server's: no retry of the CLI will mend it.
+            # The key stays wrong however often it is tried.
             headers["x-should-retry"] = "false"
-            if self._on_rejected is not None:
-                self._on_rejected(session_id)
         response = web.StreamResponse(status=answer.status, headers=headers)
-        await response.prepare(request)
-        meter = UsageMeter(answer.content_type)
-        try:
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-                meter.feed(chunk)
-        except aiohttp.ClientError:
-            # The reply was cut: so must the CLI see it, or it would take it for whole.
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        finally:
-            usage = meter.total()
-            if usage is not None and self._on_usage is not None:
-                self._on_usage(session_id, meter.model, usage)
-        await response.write_eof()
-        return response
+        self.meter = meter = UsageMeter(answer.headers.get("content-type", ""))
+        await response.prepare(self.request)
+        self.response = response
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+            meter.feed(chunk)
+
+    def ended(self, *, cut: bool) -> web.StreamResponse:
+        """What the server must return: an answer that was cut must not look finished."""
+        assert self.response is not None
+        if (cut or self.is_broken) and self.request.transport is not None:
+            self.request.transport.close()
+        return self.response
 
 
-def refusal(status: int, kind: str, message: str, *, retry: bool = False) -> web.Response:
-    """An error of ours in the envelope of the Messages API."""
-    body: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": message}}
-    headers = {} if retry else {"x-should-retry": "false"}
-    return web.json_response(body, status=status, headers=headers)
+def _no_grant() -> RefusedError:
+    return RefusedError(
+        401,
+        "authentication_error",
+        "This token is not valid, or not any more. Send a message to its session to go on.",
+        retry=False,
+    )
 
 
-def _token(request: web.BaseRequest) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    return request.headers.get("x-api-key", "")
-
-
-async def _body(request: web.BaseRequest) -> bytes | None:
-    """The request's body; None if it is too large."""
-    pieces: list[bytes] = []
-    size = 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > MAX_BODY:
-            return None
-        pieces.append(chunk)
-    return b"".join(pieces)
+def _unreachable(place: str, error: Exception) -> RefusedError:
+    reason: Any = "it took too long" if isinstance(error, TimeoutError) else error
+    return RefusedError(
+        502,
+        "api_error",
+        f"The model's API at {place} can't be reached: {reason or type(error).__name__}. "
+        "Check the network and ANTHROPIC_BASE_URL.",
+    )

@@ -1,4 +1,4 @@
-"""The model's API as the server reaches it: address and key. The key stays in this room."""
+"""The model's API as the proxy sees it: its address, the real key, which models may be asked."""
 
 from __future__ import annotations
 
@@ -6,40 +6,60 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import aiohttp
+from yarl import URL
 
 KeyState = Literal["ok", "missing", "rejected", "unreachable"]
 
-_CHECK_SECONDS = 5
+_CHECK = aiohttp.ClientTimeout(total=5)
+_OAUTH_PREFIX = "sk-ant-oat"
+_OAUTH_BETA = "oauth-2025-04-20"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """Where requests go. models: the only ones that may be asked for; None for all."""
+    """Where requests go and with which key. models: the names allowed; None allows all."""
 
     base_url: str
     api_key: str | None = field(default=None, repr=False)
     models: frozenset[str] | None = None
 
-    def headers(self) -> dict[str, str]:
-        """The header that carries the key."""
-        if self.api_key is None:
-            return {}
-        if self.api_key.startswith("sk-ant-oat"):
-            return {"authorization": f"Bearer {self.api_key}"}
-        return {"x-api-key": self.api_key}
+    @property
+    def place(self) -> str:
+        """The address for people, without whatever credentials it may hold."""
+        url = URL(self.base_url)
+        return f"{url.scheme}://{url.host_port_subcomponent}{url.raw_path.rstrip('/')}"
+
+    def url(self, path: str, query: str = "") -> URL:
+        """The address of a path, its query as it came."""
+        text = self.base_url.rstrip("/") + path + (f"?{query}" if query else "")
+        return URL(text, encoded=True)
+
+    def credentials(self, betas: str = "") -> dict[str, str]:
+        """The headers that carry the key, with the `anthropic-beta` header they need."""
+        key = self.api_key or ""
+        if not key.startswith(_OAUTH_PREFIX):
+            return {"x-api-key": key} | ({"anthropic-beta": betas} if betas else {})
+        named = [beta.strip() for beta in betas.split(",") if beta.strip()]
+        if _OAUTH_BETA not in named:
+            named.append(_OAUTH_BETA)
+        return {"authorization": f"Bearer {key}", "anthropic-beta": ",".join(named)}
 
     async def check(self) -> KeyState:
-        """Whether the API can be reached and takes the key; waits 5 s at most."""
+        """Whether the API answers and takes the key; within five seconds, and free of charge."""
         if not self.api_key:
             return "missing"
-        headers = self.headers() | {"anthropic-version": "2023-06-01"}
-        timeout = aiohttp.ClientTimeout(total=_CHECK_SECONDS)
-        url = f"{self.base_url.rstrip('/')}/v1/models"
+        headers = self.credentials() | {"anthropic-version": "2023-06-01"}
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout) as client,
-                client.get(url, headers=headers, allow_redirects=False) as answer,
+                aiohttp.ClientSession(timeout=_CHECK) as client,
+                client.get(
+                    self.url("/v1/models", "limit=1"), headers=headers, allow_redirects=False
+                ) as answer,
             ):
-                return "rejected" if answer.status in {401, 403} else "ok"
-        except (aiohttp.ClientError, TimeoutError):
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return "unreachable"
+        if status in {401, 403}:
+            return "rejected"
+        # A gateway need not list models: any answer but a failure shows that it is there.
+        return "unreachable" if status >= 500 or 300 <= status < 400 else "ok"

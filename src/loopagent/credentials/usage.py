@@ -1,58 +1,90 @@
-"""Reads the usage out of a reply as it flows by."""
+"""Reads the tokens used from an answer of the Messages API as its bytes flow by.
+
+Memory is bounded whatever the answer holds: what is too long to be a usage report is not kept.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from loopagent.domain.session import TokenUsage
 
-_MAX_LINE = 1 << 20  # a line of a stream that is longer holds no usage
-_MAX_BODY = 32 << 20
+_MAX_LINE = 1 << 20
+_MAX_BODY = 8 << 20
+_REPORTS = (b'"message_start"', b'"message_delta"')
 
 
 class UsageMeter:
-    """Fed with a reply's bytes after they were passed on; knows its model and usage at the end."""
+    """Fed with the chunks of one answer; `usage` is None until it has reported some.
+
+    An event stream reports its input at the start, and its output, summed, with each delta.
+    """
 
     def __init__(self, content_type: str) -> None:
-        self._streamed = content_type.startswith("text/event-stream")
-        self._rest = b""
-        self._skips = False
-        self._usage: dict[str, Any] = {}
-        self.model = ""
+        self._is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
+        self._kept = bytearray()
+        self._is_too_long = False
+        self._fields: dict[str, Any] = {}
+        self.model: str | None = None
+
+    @property
+    def usage(self) -> TokenUsage | None:
+        return TokenUsage.of(self._fields) if self._fields else None
 
     def feed(self, chunk: bytes) -> None:
-        """Take more bytes of the reply."""
-        if not self._streamed:
-            if len(self._rest) + len(chunk) <= _MAX_BODY:
-                self._rest += chunk
+        """Take the next bytes."""
+        if not self._is_stream:
+            self._keep(chunk, _MAX_BODY)
             return
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        for line in lines:
-            if not self._skips and line.startswith(b"data:") and b'"usage"' in line:
-                self._read(line[5:])
-            self._skips = False
-        if len(self._rest) > _MAX_LINE:
-            self._rest, self._skips = b"", True
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            self._keep(end, _MAX_LINE)
+            if not self._is_too_long:
+                self._read_line(bytes(self._kept))
+            self._kept.clear()
+            self._is_too_long = False
+        self._keep(rest, _MAX_LINE)
 
-    def total(self) -> TokenUsage | None:
-        """The reply's usage; None if it told of none."""
-        if not self._streamed and self._rest:
-            self._read(self._rest)
-            self._rest = b""
-        return TokenUsage.of(self._usage) if self._usage else None
+    def finish(self) -> None:
+        """The answer has ended, or was cut."""
+        if self._kept and not self._is_stream:
+            self._read_message(_parsed(bytes(self._kept)))
+        self._kept.clear()
 
-    def _read(self, text: bytes) -> None:
-        try:
-            data = json.loads(text)
-        except ValueError:
+    def _keep(self, part: bytes, limit: int) -> None:
+        if self._is_too_long or len(self._kept) + len(part) > limit:
+            self._is_too_long = True
+            self._kept.clear()
+        else:
+            self._kept += part
+
+    def _read_line(self, line: bytes) -> None:
+        if not line.startswith(b"data:") or not any(word in line for word in _REPORTS):
             return
-        if not isinstance(data, Mapping):
-            return
-        message = data.get("message")
-        source = message if isinstance(message, Mapping) else data
-        self.model = str(source.get("model") or self.model)
-        usage = source.get("usage")
-        if isinstance(usage, Mapping):
-            self._usage |= {key: value for key, value in usage.items() if value}
+        event = _parsed(line[5:])
+        if event.get("type") == "message_start":
+            self._read_message(event.get("message"))
+        elif event.get("type") == "message_delta":
+            self._read_usage(event.get("usage"))
+
+    def _read_message(self, message: object) -> None:
+        if isinstance(message, dict):
+            model = message.get("model")
+            self.model = model if isinstance(model, str) else self.model
+            self._read_usage(message.get("usage"))
+
+    def _read_usage(self, usage: object) -> None:
+        """Later numbers replace earlier ones: they are sums."""
+        if isinstance(usage, dict):
+            names = TokenUsage.__dataclass_fields__
+            told = {k: v for k, v in usage.items() if k in names and isinstance(v, int)}
+            self._fields.update(told)
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,8 +1,8 @@
-"""Grants: only the hash of a token is kept."""
+"""Grants: the hash of each session's stand-in for the API key, at most one row per session."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from loopagent.domain.events import now
 from loopagent.domain.ids import SessionId
@@ -10,8 +10,9 @@ from loopagent.storage.rows import to_text
 from loopagent.storage.schema import grants
 
 
-def insert_grant(conn: Connection, token_hash: str, session_id: SessionId) -> None:
-    """A new grant of a session."""
+def replace(conn: Connection, session_id: SessionId, token_hash: str) -> None:
+    """Note a session's new grant in place of its last one."""
+    conn.execute(delete(grants).where(grants.c.session_id == session_id))
     conn.execute(
         insert(grants).values(
             token_hash=token_hash, session_id=session_id, created_at=to_text(now())
@@ -19,9 +20,7 @@ def insert_grant(conn: Connection, token_hash: str, session_id: SessionId) -> No
     )
 
 
-def revoke(conn: Connection, session_id: SessionId | None = None) -> None:
-    """Mark a session's live grants, or all, as revoked."""
-    wanted = update(grants).where(grants.c.revoked_at.is_(None))
-    if session_id is not None:
-        wanted = wanted.where(grants.c.session_id == session_id)
-    conn.execute(wanted.values(revoked_at=to_text(now())))
+def revoke(conn: Connection, session_id: SessionId) -> None:
+    """Note that a session's grant is dead."""
+    live = (grants.c.session_id == session_id) & grants.c.revoked_at.is_(None)
+    conn.execute(update(grants).where(live).values(revoked_at=to_text(now())))
