@@ -76,7 +76,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     from loopagent.auth.principal import Auth
     from loopagent.credentials.grants import Grants
-    from loopagent.credentials.proxy import CredentialProxy, Upstream
+    from loopagent.credentials.proxy import CredentialProxy
+    from loopagent.credentials.upstream import Upstream
     from loopagent.eventlog.log import EventLog
     from loopagent.sandbox.launcher import choose
     from loopagent.scripted.model import ScriptedModel
@@ -95,7 +96,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         event_log = await stack.enter_async_context(EventLog(database))
         workspaces = Workspaces(settings.workspace_root, settings.templates_dir)
         grants = Grants(database)
-        await grants.start()
         upstream = Upstream(base_url=settings.upstream, api_key=settings.api_key)
         if settings.is_scripted:
             scripted = ScriptedModel(settings.script)

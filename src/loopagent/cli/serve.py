@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import fields
 
 from loopagent.config import Settings, read_settings
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the process is told to stop."""
-    environ = hide_secrets(os.environ)
+    environ = hide_secrets(os.environ, sys.orig_argv)
     environ |= {"HOST": arguments.host} if arguments.host else {}
     environ |= {"PORT": arguments.port} if arguments.port else {}
     settings = read_settings(environ)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from loopagent.agent.ports import Prompt, Verdict
 from loopagent.auth.principal import Principal
@@ -86,6 +86,7 @@ class Sessions:
         *,
         agent: AgentId | None = None,
         agent_version: int | None = None,
+        overrides: Mapping[str, Any] | None = None,
         environment_id: EnvironmentId | None = None,
         title: str | None = None,
         metadata: Mapping[str, str] | None = None,
@@ -95,12 +96,15 @@ class Sessions:
     ) -> Session:
         """A new session with its workspace; `messages` are sent at once.
 
+        overrides: fields of the agent that differ for this session.
+
         Raises NotFoundError (agent, environment), UnknownTemplateError, InvalidRequestError.
         """
         for message in messages:
             _check_message(message)
         snapshot = await self._agents.usable(who, agent, agent_version)
         environment = await self._environments.usable(who, environment_id)
+        snapshot = snapshot.model_copy(update=dict(overrides or {}))
         if model:
             snapshot = snapshot.model_copy(update={"model": _model(model)})
         moment = e.now()
