@@ -72,7 +72,7 @@ def _start_again(argv: Sequence[str], environ: Mapping[str, str], text: bytes) -
     reader, writer = os.pipe()
     os.write(writer, text)
     os.close(writer)
-    os.set_inheritable(reader, True)  # noqa: FBT003  positional only
+    os.set_inheritable(reader, True)
     os.execve(  # noqa: S606  the same program again
         sys.executable,
         [sys.executable, *argv[1:]],
