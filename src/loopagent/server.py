@@ -12,6 +12,7 @@ import importlib
 import json
 import logging
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -74,16 +75,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
     Raises SettingsError, StorageError with the next step.
     """
-    from loopagent.auth.principal import Auth
     from loopagent.credentials.grants import Grants
     from loopagent.credentials.proxy import CredentialProxy
-    from loopagent.credentials.upstream import Upstream
     from loopagent.eventlog.log import EventLog
     from loopagent.sandbox.launcher import choose
-    from loopagent.scripted.model import ScriptedModel
-    from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.plans import Plans
-    from loopagent.sessions.service import Sessions
     from loopagent.sessions.supervisor import Supervisor
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
@@ -96,11 +92,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         event_log = await stack.enter_async_context(EventLog(database))
         workspaces = Workspaces(settings.workspace_root, settings.templates_dir)
         grants = Grants(database)
-        upstream = Upstream(base_url=settings.upstream, api_key=settings.api_key)
-        if settings.is_scripted:
-            scripted = ScriptedModel(settings.script)
-            upstream = Upstream(base_url=await scripted.start(), api_key=_INVENTED_KEY)
-            stack.push_async_callback(scripted.stop)
+        upstream = await _reach_model(settings, stack)
         proxy = CredentialProxy(grants, upstream)
         proxy_url = await proxy.start()
         stack.push_async_callback(proxy.stop)
@@ -112,41 +104,78 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             launcher=launcher,
             base_url=lambda: proxy_url,
         )
-        supervisor = await stack.enter_async_context(
-            Supervisor(
-                database,
-                event_log,
-                plans,
-                _load_runner,
-                max_live=settings.max_live,
-                idle_seconds=settings.idle_minutes * 60,
-            ).open()
+        supervisor = Supervisor(
+            database,
+            event_log,
+            plans,
+            _load_runner,
+            max_live=settings.max_live,
+            idle_seconds=settings.idle_minutes * 60,
         )
-        agents, environments = Agents(database), Environments(database)
-        await agents.ensure_default(settings.model)
-        await environments.ensure_default()
-        sessions = Sessions(
-            database=database,
-            log=event_log,
-            workspaces=workspaces,
-            agents=agents,
-            environments=environments,
-            runs=supervisor,
-        )
-        await supervisor.recover()
-        yield Services(
+        await stack.enter_async_context(supervisor.open())
+        yield await _make_services(
             settings=settings,
             database=database,
-            log=event_log,
+            event_log=event_log,
             workspaces=workspaces,
-            auth=Auth(settings, settings.data_dir),
-            agents=agents,
-            environments=environments,
-            sessions=sessions,
             supervisor=supervisor,
             upstream=upstream,
-            started_at=now(),
         )
+
+
+async def _reach_model(settings: Settings, stack: contextlib.AsyncExitStack) -> Upstream:
+    """The model's API, or the built-in scripted model, which is started."""
+    from loopagent.credentials.upstream import Upstream
+
+    if not settings.is_scripted:
+        return Upstream(base_url=settings.upstream, api_key=settings.api_key)
+    from loopagent.scripted.model import ScriptedModel
+
+    scripted = ScriptedModel(settings.script)
+    url = await scripted.start()
+    stack.push_async_callback(scripted.stop)
+    return Upstream(base_url=url, api_key=_INVENTED_KEY)
+
+
+async def _make_services(
+    *,
+    settings: Settings,
+    database: Database,
+    event_log: EventLog,
+    workspaces: Workspaces,
+    supervisor: Supervisor,
+    upstream: Upstream,
+) -> Services:
+    """The verbs on top of what has been started; turns that were cut go on."""
+    from loopagent.auth.principal import Auth
+    from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.service import Sessions
+
+    agents, environments = Agents(database), Environments(database)
+    await agents.ensure_default(settings.model)
+    await environments.ensure_default()
+    sessions = Sessions(
+        database=database,
+        log=event_log,
+        workspaces=workspaces,
+        agents=agents,
+        environments=environments,
+        runs=supervisor,
+    )
+    await supervisor.recover()
+    return Services(
+        settings=settings,
+        database=database,
+        log=event_log,
+        workspaces=workspaces,
+        auth=Auth(settings, settings.data_dir),
+        agents=agents,
+        environments=environments,
+        sessions=sessions,
+        supervisor=supervisor,
+        upstream=upstream,
+        started_at=now(),
+    )
 
 
 async def serve(settings: Settings) -> None:
@@ -183,6 +212,9 @@ async def serve(settings: Settings) -> None:
                     "No ANTHROPIC_API_KEY: sessions talk to the built-in scripted model.",
                     flush=True,
                 )
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # uvicorn raises the signal that ended it once more: then there is nothing to do.
+                signal.signal(number, lambda *_: None)
             await Server(config).serve(sockets=[listener])
 
 
@@ -237,7 +269,9 @@ def _announced(data_dir: Path, url: str) -> Iterator[None]:
     """Tell the command line where the server is."""
     note = data_dir / "server.json"
     facts: dict[str, Any] = {"url": url, "pid": os.getpid(), "version": __version__}
-    note.write_text(json.dumps(facts))
+    draft = note.with_suffix(".new")
+    draft.write_text(json.dumps(facts))
+    draft.replace(note)
     try:
         yield
     finally:

@@ -243,8 +243,7 @@ Event = KnownEvent | UnknownEvent
 UserEvent = UserMessage | UserInterrupt | UserToolConfirmation
 
 _KNOWN: dict[str, type[KnownEvent]] = {
-    kind.model_fields["type"].default: kind
-    for kind in KnownEvent.__args__
+    kind.model_fields["type"].default: kind for kind in KnownEvent.__args__
 }
 _USER = TypeAdapter[UserEvent](Annotated[UserEvent, Field(discriminator="type")])
 

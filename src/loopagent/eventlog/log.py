@@ -138,14 +138,14 @@ class EventLog:
         limit: int = 100,
         types: Sequence[str] = (),
         order: Literal["asc", "desc"] = "asc",
-        processed_gt: datetime | None = None,
-        processed_gte: datetime | None = None,
-        processed_lt: datetime | None = None,
-        processed_lte: datetime | None = None,
+        hidden: str | None = None,
+        processed: dict[str, datetime] | None = None,
     ) -> list[StoredEvent]:
-        """Rows with `after` < seq < `before`, at most `limit`, of the `types` and times asked for."""
-        given = {"gt": processed_gt, "gte": processed_gte, "lt": processed_lt, "lte": processed_lte}
-        processed = {bound: moment for bound, moment in given.items() if moment is not None}
+        """Rows with `after` < seq < `before`, at most `limit`.
+
+        types: only these. hidden: none whose type begins so. processed: bounds on the time by
+        name ("gt", "gte", "lt", "lte").
+        """
         rows = await self._database.read(
             lambda conn: events.page(
                 conn,
@@ -155,6 +155,7 @@ class EventLog:
                 limit=limit,
                 types=types,
                 order=order,
+                hidden=hidden,
                 processed=processed,
             )
         )

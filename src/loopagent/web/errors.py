@@ -84,8 +84,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
 
 
-async def _on_loop_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, LoopError)
+def answer_to(request: Request, error: LoopError) -> Response:
+    """The answer that an error of ours asks for."""
     if error.status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.message, exc_info=error)
     answer = error_response(
@@ -94,6 +94,11 @@ async def _on_loop_error(request: Request, error: Exception) -> Response:
     if isinstance(error, LimitReachedError | UnavailableError):
         answer.headers["retry-after"] = "1"
     return answer
+
+
+async def _on_loop_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LoopError)
+    return answer_to(request, error)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -118,7 +123,8 @@ def describe(problems: Sequence[Any]) -> str:
     """The first problem of a validation in words: which field, and what is wrong with it."""
     first = problems[0]
     kind, message = first["type"], first["msg"]
-    parts = [str(part) for part in first["loc"]]
+    # A part in brackets only says which kind of value was looked for.
+    parts = [str(part) for part in first["loc"] if not str(part).startswith("(")]
     if kind == "json_invalid":
         reason = first.get("ctx", {}).get("error", "it cannot be read")
         return f"The body is not valid JSON: {reason} (at character {parts[-1]})."

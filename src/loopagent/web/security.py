@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from loopagent.config import Settings
 from loopagent.domain.ids import new_request_id
 from loopagent.errors import LoopError, NotAuthenticatedError
-from loopagent.web.errors import error_response, wants_page
+from loopagent.web.errors import answer_to, error_response, wants_page
 from loopagent.web.services import Services
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,6 @@ class Gate:
             await refusal(scope, receive, send)
             return
         if request.method not in _SAFE_METHODS:
-            _read_as_json(scope, request.headers)
             receive = _bounded(receive)
         await self._app(scope, receive, send)
 
@@ -117,13 +116,12 @@ class Gate:
                 authorization=headers.get("authorization"),
                 x_api_key=headers.get("x-api-key"),
                 cookie=headers.get("cookie"),
+                client=request.client.host if request.client else "",
             )
         except NotAuthenticatedError as error:
             return _sign_in(request, error)
         except LoopError as error:
-            return error_response(
-                request, error.status, error.message, kind=error.wire_type, code=error.code
-            )
+            return answer_to(request, error)
         return None
 
 
@@ -200,7 +198,7 @@ def _sign_in(request: Request, error: NotAuthenticatedError) -> Response:
     if request.method == "GET" and wants_page(request):
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(target, safe='/')}", 303)
-    answer = error_response(request, 401, error.message, code=error.code)
+    answer = answer_to(request, error)
     answer.headers["www-authenticate"] = "Bearer"
     return answer
 
@@ -234,13 +232,3 @@ def _bounded(receive: Receive) -> Receive:
         return message
 
     return bounded
-
-
-def _read_as_json(scope: Scope, headers: Headers) -> None:
-    """Bodies for the API are JSON whatever their label says: `curl -d` labels them as a form."""
-    if not scope["path"].startswith(("/v1/", "/api/")):
-        return
-    label = headers.get("content-type", "").split(";")[0].strip().lower()
-    if label in {"", "application/x-www-form-urlencoded", "text/plain"}:
-        others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-        scope["headers"] = [*others, (b"content-type", b"application/json")]

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from loopagent.auth.principal import Auth
     from loopagent.config import Settings
     from loopagent.eventlog.log import EventLog
-    from loopagent.sessions.service import Agents, Environments, Sessions
+    from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.service import Sessions
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
 

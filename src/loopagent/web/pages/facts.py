@@ -84,7 +84,7 @@ async def newest_part(services: Services, session_id: SessionId) -> Part:
         transcript.apply(e.parse_event(row.body))
     draft = services.log.live(session_id).draft
     if draft is not None:
-        transcript.start_draft(draft.event_id, draft.type)
+        transcript.start_draft(draft.event_id, draft.kind)
         transcript.extend_draft(draft.event_id, 0, draft.text)
     return _part(transcript, rows[-1].seq if rows else 0)
 

@@ -1,0 +1,37 @@
+// Times that go on by themselves: ages grow, countdowns shrink.
+
+const UNITS: [number, string][] = [
+  [86_400, "d"],
+  [3600, "h"],
+  [60, "m"],
+];
+
+function ago(seconds: number): string {
+  for (const [length, unit] of UNITS) {
+    if (seconds >= length) return `${Math.floor(seconds / length)}${unit}`;
+  }
+  return "now";
+}
+
+function until(seconds: number): string {
+  return seconds > 0.5 ? `${Math.ceil(seconds)} s` : "a moment";
+}
+
+function write(selector: string, words: (seconds: number) => string, sign: number): void {
+  for (const element of document.querySelectorAll<HTMLTimeElement>(selector)) {
+    const seconds = (sign * (Date.now() - Date.parse(element.dateTime))) / 1000;
+    const text = words(seconds);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+export function keepTime(): void {
+  const tick = () => {
+    write("time[data-ago]", ago, 1);
+    write("time[data-until]", until, -1);
+  };
+  for (const element of document.querySelectorAll<HTMLTimeElement>("time[data-ago]")) {
+    element.title = new Date(element.dateTime).toLocaleString();
+  }
+  setInterval(tick, 1000);
+}

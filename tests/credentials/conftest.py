@@ -1,0 +1,90 @@
+"""A proxy in front of a stand-in API, with one session's grant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import anyio
+import pytest
+
+from loopagent.credentials.grants import Grants
+from loopagent.credentials.proxy import CredentialProxy
+from loopagent.credentials.upstream import Upstream
+from loopagent.domain.ids import SessionId, new_session_id
+from loopagent.domain.session import TokenUsage
+from loopagent.storage.database import Database
+from tests.credentials.upstream import FakeApi, fake_api
+
+KEY = "sk-ant-real-key-of-the-server"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    url = f"file:{tmp_path}/sessions.db"
+    opened = await anyio.to_thread.run_sync(Database.open, url)
+    yield opened
+    await anyio.to_thread.run_sync(opened.close)
+
+
+@pytest.fixture
+async def grants(database: Database) -> Grants:
+    return Grants(database)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FakeApi]:
+    async with fake_api() as running:
+        yield running
+
+
+@dataclass(slots=True)
+class Agent:
+    """The agent's side: a client that holds nothing but its grant."""
+
+    url: str
+    session_id: SessionId
+    token: str
+    client: aiohttp.ClientSession
+    usages: list[tuple[SessionId, str, TokenUsage]] = field(default_factory=list)
+    rejected: list[SessionId] = field(default_factory=list)
+
+    def post(
+        self, body: object = None, *, path: str = "/v1/messages", **headers: str
+    ) -> aiohttp.client._RequestContextManager:
+        given = {"x-api-key": self.token} | {k.replace("_", "-"): v for k, v in headers.items()}
+        if isinstance(body, bytes):
+            return self.client.post(self.url + path, data=body, headers=given)
+        asked = {"model": "claude-x", "stream": True} if body is None else body
+        return self.client.post(self.url + path, json=asked, headers=given)
+
+
+@asynccontextmanager
+async def agent_behind(
+    grants: Grants, upstream: Upstream
+) -> AsyncIterator[tuple[CredentialProxy, Agent]]:
+    """A running proxy and an agent with a grant."""
+    session_id = new_session_id()
+    token = await grants.issue(session_id)
+    async with aiohttp.ClientSession(auto_decompress=False) as client:
+        agent = Agent("", session_id, token, client)
+        proxy = CredentialProxy(
+            grants,
+            upstream,
+            on_usage=lambda *told: agent.usages.append(told),
+            on_rejected=agent.rejected.append,
+        )
+        agent.url = await proxy.start()
+        try:
+            yield proxy, agent
+        finally:
+            await proxy.stop()
+
+
+@pytest.fixture
+async def agent(grants: Grants, api: FakeApi) -> AsyncIterator[Agent]:
+    async with agent_behind(grants, Upstream(base_url=api.url, api_key=KEY)) as (_, running):
+        yield running
