@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import anyio
 import pytest
+from yarl import URL
 
 from loopagent.credentials.grants import Grants
 from loopagent.credentials.proxy import CredentialProxy
@@ -56,10 +57,11 @@ class Agent:
         self, body: object = None, *, path: str = "/v1/messages", **headers: str
     ) -> aiohttp.client._RequestContextManager:
         given = {"x-api-key": self.token} | {k.replace("_", "-"): v for k, v in headers.items()}
+        url = URL(self.url + path, encoded=True)
         if isinstance(body, bytes):
-            return self.client.post(self.url + path, data=body, headers=given)
+            return self.client.post(url, data=body, headers=given)
         asked = {"model": "claude-x", "stream": True} if body is None else body
-        return self.client.post(self.url + path, json=asked, headers=given)
+        return self.client.post(url, json=asked, headers=given)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ on the other side, too, so that the agent program sees what happened.
 
 from __future__ import annotations
 
+import io
 import logging
 from collections import defaultdict
 from collections.abc import Callable
@@ -187,7 +188,8 @@ class CredentialProxy:
         try:
             async with self._client.post(
                 upstream.url(path, query),
-                data=encode(body),
+                # Sent in pieces: one write of a large body would hold up all other streams.
+                data=io.BytesIO(encode(body)),
                 headers=headers,
                 allow_redirects=False,
             ) as answer:
