@@ -191,7 +191,7 @@ async def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             create_app(services),
             log_config=None,
-            lifespan="off",
+            lifespan="on",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_GRACE,

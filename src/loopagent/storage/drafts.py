@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from loopagent.domain.events import now
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.storage.rows import to_text
 from loopagent.storage.schema import drafts
+
+_OF_SESSION = drafts.c.session_id == bindparam("key")
+_GET = select(drafts).where(_OF_SESSION)
+_REMOVE = delete(drafts).where(_OF_SESSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,10 @@ def save(conn: Connection, session_id: SessionId, draft: SavedDraft) -> None:
 
 def get(conn: Connection, session_id: SessionId) -> SavedDraft | None:
     """The saved draft of a session, if there is one."""
-    row = conn.execute(select(drafts).where(drafts.c.session_id == session_id)).one_or_none()
+    row = conn.execute(_GET, {"key": session_id}).one_or_none()
     return None if row is None else SavedDraft(EventId(row.event_id), row.kind, row.body)
 
 
 def remove(conn: Connection, session_id: SessionId) -> None:
     """Forget the draft of a session."""
-    conn.execute(delete(drafts).where(drafts.c.session_id == session_id))
+    conn.execute(_REMOVE, {"key": session_id})

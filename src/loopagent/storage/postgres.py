@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+import random
+import time
+from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+import psycopg
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 
-from loopagent.errors import ShuttingDownError, StorageError
-from loopagent.storage.database import MAX_WAITING, Database, storage_error, too_many_waiting
+from loopagent.storage.address import server_url
+from loopagent.storage.database import Database
+from loopagent.storage.faults import explained
+from loopagent.storage.jobs import Job, Line, Outcome, deliver
 from loopagent.storage.migrate import migrate
 
-T = TypeVar("T")
-
-_POOL = 8
-_WAIT = 10  # seconds for a connection
+_READERS = 4
+_WRITERS = 4
+_CONNECT = 10  # seconds to reach the server, unless the address says otherwise
+_STATEMENT_MS = 30_000
+_LOCK_MS = 10_000
+_CLOSE_WITHIN = 30.0
 _TRIES = 5
+_PAUSE = 0.02  # seconds at most, and twice as long at each further try
 _MIGRATING = 0x10_0B_A6  # key of the advisory lock under which migrations run
 _AGAIN = {"40001", "40P01"}  # serialization failure, deadlock: running it again is the cure
 
@@ -28,74 +32,78 @@ class PostgresDatabase(Database):
     """A PostgreSQL database. The rows that a function changes are locked by the function."""
 
     def __init__(self, url: str) -> None:
-        try:
-            address = make_url(url).set(drivername="postgresql+psycopg")
-        except ArgumentError as error:
-            raise StorageError(
-                "DATABASE_URL is not understood. Write postgresql://user:password@host/name."
-            ) from error
+        address = server_url(url)
         self._place = address.render_as_string(hide_password=True)
         self._engine = create_engine(
             address,
-            pool_size=_POOL,
+            pool_size=_READERS + _WRITERS,
             max_overflow=0,
-            pool_timeout=_WAIT,
+            # A server that was restarted is noticed before a function runs, not in its middle.
             pool_pre_ping=True,
-            connect_args={"connect_timeout": _WAIT},
+            connect_args={"connect_timeout": address.query.get("connect_timeout", _CONNECT)},
         )
-        self._threads = ThreadPoolExecutor(_POOL, thread_name_prefix="postgres")
-        self._waiting = threading.Semaphore(MAX_WAITING)
-        self._closed = False
+        event.listen(self._engine, "connect", _set_up)
+        self._reader = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
         try:
             with self._engine.begin() as conn:
                 conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
                 self.schema_version = migrate(conn)
-        except OperationalError as error:
-            self.close()
-            raise StorageError(
-                f"The database server {self._place} can't be used: {error.orig}. "
-                "Check DATABASE_URL and that the server runs."
-            ) from error
-        except BaseException:
-            self.close()
-            raise
-
-    def submit_read(self, fn: Callable[[Connection], T]) -> Future[T]:
-        return self._submit(self._read, fn)
-
-    def submit_write(self, fn: Callable[[Connection], T]) -> Future[T]:
-        return self._submit(self._write, fn)
-
-    def _submit(
-        self, run: Callable[[Callable[[Connection], T]], T], fn: Callable[[Connection], T]
-    ) -> Future[T]:
-        if self._closed:
-            raise ShuttingDownError("The server is ending. Try again in a moment.")
-        if not self._waiting.acquire(blocking=False):
-            raise too_many_waiting()
-        future = self._threads.submit(run, fn)
-        future.add_done_callback(lambda _: self._waiting.release())
-        return future
-
-    def _read(self, fn: Callable[[Connection], T]) -> T:
-        try:
-            with self._engine.connect() as conn:
-                options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-                return fn(conn.execution_options(**options))
-        except DBAPIError as error:
-            raise storage_error(error, self._place) from error
-
-    def _write(self, fn: Callable[[Connection], T]) -> T:
-        for remaining in reversed(range(_TRIES)):
-            try:
-                with self._engine.begin() as conn:
-                    return fn(conn)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in _AGAIN or not remaining:
-                    raise storage_error(error, self._place) from error
-        raise AssertionError("the last try returns or raises")
+        except Exception as error:
+            self._engine.dispose()
+            raise explained(error, self._place) from error
+        self._writes = Line("postgres-write", self._write, threads=_WRITERS)
+        self._reads = Line("postgres-read", self._read, threads=_READERS)
 
     def close(self) -> None:
-        self._closed = True
-        self._threads.shutdown()
+        self._writes.close(_CLOSE_WITHIN)
+        self._reads.close(_CLOSE_WITHIN)
         self._engine.dispose()
+
+    def _put_read(self, job: Job[Any]) -> None:
+        self._reads.put(job)
+
+    def _put_write(self, job: Job[Any]) -> None:
+        self._writes.put(job)
+
+    def _read(self, batch: list[Job[Any]]) -> None:
+        for job in batch:
+            if not job.is_abandoned:
+                deliver([self._looked_up(job)])
+
+    def _looked_up(self, job: Job[Any]) -> Outcome:
+        try:
+            with self._reader.connect() as conn:
+                return Outcome(job, job.fn(conn))
+        except Exception as error:  # noqa: BLE001  the reader's border: it belongs to the waiter
+            return Outcome(job, error=explained(error, self._place))
+
+    def _write(self, batch: list[Job[Any]]) -> None:
+        deliver([self._changed(job) for job in batch])
+
+    def _changed(self, job: Job[Any]) -> Outcome:
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                with self._engine.begin() as conn:
+                    value = job.fn(conn)
+                return Outcome(job, value)
+            except Exception as error:  # noqa: BLE001  the writer's border, as above
+                if tried == _TRIES or not _is_passing(error):
+                    return Outcome(job, error=explained(error, self._place))
+            # Two that stood in each other's way should not meet again at once.
+            time.sleep(random.uniform(0, _PAUSE * 2**tried))  # noqa: S311
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _AGAIN
+
+
+def _set_up(driver: psycopg.Connection[Any], _record: object) -> None:
+    # Set here and not by start-up options, which connection poolers refuse.
+    with driver.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = {_STATEMENT_MS}")
+        cursor.execute(f"SET lock_timeout = {_LOCK_MS}")
+    driver.commit()

@@ -10,6 +10,8 @@ from typing import Any
 
 from loopagent.errors import InvalidRequestError
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def to_text(moment: datetime) -> str:
     """UTC text of fixed width: it sorts as time does."""
@@ -25,7 +27,7 @@ def maybe_time(value: str | None) -> datetime | None:
 
 
 def to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def encode_cursor(*parts: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -26,11 +26,13 @@ from loopagent.storage.rows import (
 )
 from loopagent.storage.schema import OF_A_SESSION, sessions
 
-_FIXED = ("id", "owner", "environment_id", "template", "isolation", "sdk_session_id", "created_at")
 _BUSY = ("running", "rescheduling")
+_USAGE = tuple(field.name for field in fields(TokenUsage))
 
 _BY_ID = select(sessions).where(sessions.c.id == bindparam("key"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
+_EXISTS = select(sessions.c.id).where(sessions.c.id == bindparam("key"))
+_INSERT = insert(sessions)
 _SAVE = update(sessions).where(sessions.c.id == bindparam("key"))
 
 
@@ -53,27 +55,26 @@ class SessionQuery:
 
 def insert_row(conn: Connection, session: Session) -> None:
     """A new session."""
-    conn.execute(insert(sessions).values(**_values(session), fence=0))
+    conn.execute(_INSERT, {**_fixed(session), **_folded(session), "fence": 0})
 
 
 def get(conn: Connection, session_id: SessionId, *, lock: bool = False) -> Session:
     """A session; raises NotFoundError. `lock` keeps other writers out until the commit."""
     row = conn.execute(_BY_ID_LOCKED if lock else _BY_ID, {"key": session_id}).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no session {session_id}.")
+        raise _missing(session_id)
     return _session(row)
 
 
 def exists(conn: Connection, session_id: SessionId) -> bool:
     """Whether there is such a session."""
-    wanted = select(sessions.c.id).where(sessions.c.id == session_id)
-    return conn.execute(wanted).one_or_none() is not None
+    return conn.execute(_EXISTS, {"key": session_id}).one_or_none() is not None
 
 
 def save(conn: Connection, session: Session) -> None:
-    """Write what the fold may have changed."""
-    changed = {key: value for key, value in _values(session).items() if key not in _FIXED}
-    conn.execute(_SAVE, {"key": session.id, **changed})
+    """Write what the fold may have changed; raises NotFoundError if the session is gone."""
+    if conn.execute(_SAVE, {"key": session.id, **_folded(session)}).rowcount == 0:
+        raise _missing(session.id)
 
 
 def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Session], str | None]:
@@ -130,43 +131,73 @@ def bounded(column: Any, bound: str, moment: datetime) -> Any:
             return column <= value
 
 
-def _values(session: Session) -> dict[str, Any]:
+def _missing(session_id: SessionId) -> NotFoundError:
+    return NotFoundError(f"There is no session {session_id}.")
+
+
+def _fixed(session: Session) -> dict[str, Any]:
     return {
         "id": session.id,
         "owner": session.owner,
-        "agent_id": session.agent.id,
-        "agent_version": session.agent.version,
-        "agent": session.agent.model_dump_json(),
         "environment_id": session.environment_id,
-        "title": session.title,
-        "metadata": to_json(session.metadata),
         "template": session.template,
         "isolation": session.isolation,
         "sdk_session_id": session.sdk_session_id,
+        "created_at": to_text(session.created_at),
+    }
+
+
+def _folded(session: Session) -> dict[str, Any]:
+    return {
+        "agent_id": session.agent.id,
+        "agent_version": session.agent.version,
+        "agent": _agent_text(_Snapshot(session.agent)),
+        "title": session.title,
+        "metadata": to_json(session.metadata),
         "status": session.status,
         "stop_reason": _dumped(session.stop_reason),
-        "asks": to_json(list(session.asks)),
+        "asks": to_json(session.asks),
         "error": _dumped(session.error),
-        "usage": to_json(asdict(session.usage)),
+        "usage": to_json({name: getattr(session.usage, name) for name in _USAGE}),
         "cost": session.cost,
         "turns": session.turns,
         "active_ms": session.active_ms,
         "running_since": maybe_text(session.running_since),
         "seq": session.seq,
-        "created_at": to_text(session.created_at),
         "updated_at": to_text(session.updated_at),
         "archived_at": maybe_text(session.archived_at),
     }
 
 
 def _dumped(record: StopReason | ErrorBody | None) -> str | None:
-    return None if record is None else record.model_dump_json(exclude_none=True)
+    return None if record is None else record.model_dump_json(exclude_unset=True)
+
+
+# A session's agent hardly ever changes. Parsing and writing it anew for each append would be the
+# dearest part, so both directions remember; agents are frozen, which makes sharing them safe.
+class _Snapshot:
+    """An agent as a key: two are the same if they hold the same object."""
+
+    __slots__ = ("agent",)
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Snapshot) and self.agent is other.agent
+
+    def __hash__(self) -> int:
+        return id(self.agent)
 
 
 @lru_cache(maxsize=512)
 def _agent(text: str) -> Agent:
-    # A session's agent hardly ever changes: parsing it for each append would be the dearest part.
     return Agent.model_validate_json(text)
+
+
+@lru_cache(maxsize=512)
+def _agent_text(snapshot: _Snapshot) -> str:
+    return snapshot.agent.model_dump_json()
 
 
 def _session(row: Row[Any]) -> Session:

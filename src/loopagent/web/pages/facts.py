@@ -11,7 +11,6 @@ from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.money import format_dollars
 from loopagent.domain.session import Session
 from loopagent.errors import NotFoundError
-from loopagent.storage import events
 from loopagent.web.pages import words
 from loopagent.web.pages.blocks import Block
 from loopagent.web.pages.contexts import Head, Waiting
@@ -70,7 +69,7 @@ def _text(body: str) -> str:
 
 async def event_of(services: Services, session_id: SessionId, event_id: EventId) -> e.Event:
     """An event by its id; raises NotFoundError."""
-    row = await services.database.read(lambda conn: events.by_id(conn, session_id, event_id))
+    row = await services.log.event(session_id, event_id)
     if row is None:
         raise NotFoundError("There is no such event in this session. Reload the page.")
     return e.parse_event(row.body)
