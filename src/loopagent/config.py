@@ -137,7 +137,7 @@ def _unknown(name: str, known: list[str]) -> str:
 def _parse(name: str, spec: Any, raw: str) -> Any:
     kind = str(spec.type)
     if kind.startswith("Literal"):
-        choices = re.findall(r'"([^"]+)"', kind)
+        choices = re.findall(r"'([^']+)'", kind)
         if raw not in choices:
             raise SettingsError(f"{name}={raw!r} is none of: {', '.join(choices)}.")
         return raw
