@@ -59,24 +59,18 @@ async def serve(root: Path, prompt: str) -> dict[str, object]:
         can_use_tool=allow,
         model="claude-sonnet-5-5",
     )
-    results: list[dict[str, object]] = []
     async with ClaudeSDKClient(options) as client:
         await client.query(prompt)
-        async for message in client.receive_response():
-            if isinstance(message, ResultMessage):
-                results.append(
-                    {
-                        "error": message.is_error,
-                        "status": message.api_error_status,
-                        "ms": message.duration_ms,
-                    }
-                )
+        messages = [message async for message in client.receive_response()]
+    (result,) = [message for message in messages if isinstance(message, ResultMessage)]
     await grants.revoke(session_id)
     swept = await asyncio.to_thread(launcher.sweep, session_id)
     await proxy.stop()
     await asyncio.to_thread(database.close)
     return {
-        "results": results,
+        "error": result.is_error,
+        "status": result.api_error_status,
+        "ms": result.duration_ms,
         "swept": swept,
         "rejected": rejected == [session_id],
         "token": token,
