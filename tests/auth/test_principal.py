@@ -45,6 +45,7 @@ def cookie(value: str) -> str:
 
 def test_without_password_and_token_everybody_is_the_local_user(tmp_path: Path) -> None:
     auth = Auth(Settings(), tmp_path / "not made")
+    assert auth.sign_in("whatever") == ""
     assert auth.principal_of(x_api_key="whatever").user_id == LOCAL_USER
     assert not (tmp_path / "not made").exists()
 
@@ -118,8 +119,9 @@ def test_a_damaged_secret_is_named_at_the_start(auth: Auth, tmp_path: Path) -> N
 
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="LOOP_AGENT_DATA_DIR"):
-        Auth(Settings(password=PASSWORD), tmp_path / "file")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/self")):
+        with pytest.raises(SettingsError, match="LOOP_AGENT_DATA_DIR"):
+            Auth(Settings(password=PASSWORD), folder)
 
 
 @given(st.text(max_size=80))

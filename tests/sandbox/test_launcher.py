@@ -16,7 +16,7 @@ from loopagent.domain.ids import SessionId, new_session_id
 from loopagent.errors import AgentError, SettingsError
 from loopagent.sandbox import LaunchSpec, PlainLauncher, choose, cli_path, cli_version
 from loopagent.sandbox.processes import marked
-from loopagent.sandbox.program import lifeline, system_program
+from loopagent.sandbox.program import _works, lifeline, system_program
 from tests.support.process import until
 
 TOKEN = "lag_0123456789-_abcdef"
@@ -202,6 +202,12 @@ def test_the_program_is_found_without_the_sdk() -> None:
         "assert not any(name.startswith('claude_agent_sdk') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], timeout=20, check=True)
+
+
+@pytest.mark.parametrize("command", ["/bin/false", "/no/such/program"])
+def test_a_tie_that_does_not_work_here_is_left_out(command: str) -> None:
+    assert not _works([command])
+    assert _works([system_program("env") or ""])
 
 
 @pytest.mark.slow

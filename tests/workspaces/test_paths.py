@@ -139,3 +139,9 @@ def test_another_form_of_the_same_name_does_not_hide_a_link(root: Path) -> None:
     (root / "caf\u00e9").symlink_to("/etc")
     decomposed = "cafe\u0301/passwd"
     assert resolve_inside(root, decomposed, root) == PurePosixPath("/etc/passwd")
+
+
+@pytest.mark.parametrize("path", ["chain/file", "out", "up", "\0", "\ud800", "a/" * 3000, "~/x"])
+def test_what_leads_out_is_never_joined(root: Path, path: str) -> None:
+    with pytest.raises(UnsafePathError, match=r"\.$"):
+        safe_join(root, path)
