@@ -62,6 +62,19 @@ export function watchConnection(): void {
   }, 1000);
 }
 
+/** The side bar follows the session on the page at once, not at its next turn. */
+export function tellOfChanges(): void {
+  const head = document.getElementById("head");
+  if (!head) return;
+  let known = head.textContent;
+  new MutationObserver(() => {
+    const state = head.querySelector<HTMLElement>("#status")?.dataset["state"];
+    const words = `${state} ${head.querySelector<HTMLInputElement>("#title")?.value}`;
+    if (words !== known) document.dispatchEvent(new CustomEvent("loop:changed"));
+    known = words;
+  }).observe(head, { subtree: true, childList: true, attributes: true });
+}
+
 /** Lists ask the server now and then; a tab that nobody sees doesn't. */
 export function restInBackground(): void {
   document.addEventListener("htmx:before:request", (event) => {

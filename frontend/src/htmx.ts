@@ -1,6 +1,6 @@
 // htmx, where its extensions look for it: this module must be imported before them.
 // The package's own types don't cover what extensions use, so the few calls are named here.
-import library from "htmx.org/dist/htmx.esm.js";
+import library from "htmx.org";
 
 export interface Extension {
   init?: (api: { morph: (old: Element, fragment: DocumentFragment, inner: boolean) => void }) => void;

@@ -71,10 +71,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """All services, started in order and stopped in reverse.
-
-    Raises SettingsError, StorageError with the next step.
-    """
+    """All services, started in order and stopped in reverse; SettingsError or StorageError."""
     from loopagent.credentials.grants import Grants
     from loopagent.credentials.proxy import CredentialProxy
     from loopagent.eventlog.log import EventLog

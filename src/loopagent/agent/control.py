@@ -6,10 +6,17 @@ are the CLI's own (measured with SDK 0.2.187).
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 from claude_agent_sdk import ClaudeSDKClient
+
+from loopagent.agent.ports import Prompt
+from loopagent.domain.ids import prompt_uuid
 
 _WITHIN = 10.0
 
@@ -26,6 +33,12 @@ class Control:
         process = getattr(self._client._transport, "_process", None)  # noqa: SLF001
         return process.pid if process is not None else None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the CLI a signal, if it still runs."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
     async def total_cost(self) -> float:
         """Dollars that the CLI has counted for this session so far: the baseline of the first turn.
 
@@ -36,3 +49,16 @@ class Control:
                 {"subtype": "get_usage", "skip_behaviors": True}
             )
         return float(answer.get("session", {}).get("total_cost_usd") or 0.0)
+
+
+async def as_input(prompt: Prompt) -> AsyncIterator[dict[str, Any]]:
+    """A prompt as the CLI reads it; by its uuid the CLI knows one that it has seen."""
+    yield {
+        "type": "user",
+        "message": {
+            "role": "user",
+            "content": [block.model_dump(exclude_none=True) for block in prompt.content],
+        },
+        "parent_tool_use_id": None,
+        "uuid": prompt_uuid(prompt.event_id),
+    }

@@ -6,8 +6,10 @@ from claude_agent_sdk import (
     CLIConnectionError,
     CLIJSONDecodeError,
     CLINotFoundError,
+    Message,
     ProcessError,
     ResultMessage,
+    SystemMessage,
 )
 
 from loopagent.domain.events import ErrorBody, RetryStatusBody, SessionError
@@ -84,8 +86,21 @@ def from_result(message: ResultMessage, word: str | None) -> AgentError:
     return from_word(word or "unknown", detail, status=message.api_error_status)
 
 
+def is_rejected_key(message: Message) -> bool:
+    """Whether the CLI is about to retry what no retry can mend: the key was refused."""
+    return (
+        isinstance(message, SystemMessage)
+        and message.subtype == "api_retry"
+        and message.data.get("error") == "authentication_failed"
+    )
+
+
 def from_exception(error: Exception, stderr: str) -> AgentError:
     """A failure of the process itself; `stderr` is the end of what it wrote."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, AgentError):
+        return error
     tail = f" It said: {stderr.strip()[-400:]}" if stderr.strip() else ""
     if isinstance(error, CLINotFoundError):
         return AgentError(

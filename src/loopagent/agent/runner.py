@@ -6,13 +6,11 @@ since turns may start by themselves; prompts and interrupts come through an inbo
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import signal
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -28,14 +26,14 @@ from claude_agent_sdk import (
 
 from loopagent.agent import endings, failures
 from loopagent.agent.approvals import Approvals
-from loopagent.agent.control import Control
+from loopagent.agent.control import Control, as_input
 from loopagent.agent.options import build_options
 from loopagent.agent.ports import Port, Prompt, RunPlan, Verdict
 from loopagent.agent.steps import CloseDraft, DraftText, Emit, OpenDraft, Step, emitted
 from loopagent.agent.translate import Translator
 from loopagent.agent.turn import Turn
 from loopagent.domain import events as e
-from loopagent.domain.ids import EventId, prompt_uuid
+from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Decision, decide
 from loopagent.errors import AgentError
 
@@ -147,27 +145,19 @@ class Runner:
                     await self._pump(baseline)
                     tasks.cancel_scope.cancel()
         except Exception as error:  # the runner's border: whatever fails becomes one AgentError
-            raise self._failure(error) from error
+            raise failures.from_exception(error, "\n".join(self._stderr)) from error
         finally:
             self._send.close()
             self._inbox.close()
             with anyio.CancelScope(shield=True):
                 await self._end_process()
 
-    def _failure(self, error: Exception) -> AgentError:
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, AgentError):
-            return error
-        return failures.from_exception(error, "\n".join(self._stderr))
-
     async def _end_process(self) -> None:
         """SIGTERM first: the CLI ends its tools and saves the cost; the SDK's own end takes 5 s."""
         if self._client is None:
             return
-        if self._control is not None and self.turn is not None and self._control.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._control.pid, signal.SIGTERM)
+        if self._control is not None and self.turn is not None:
+            self._control.signal(signal.SIGTERM)
         with anyio.move_on_after(10):
             try:
                 await self._client.disconnect()
@@ -180,17 +170,7 @@ class Runner:
 
     async def _query(self, prompt: Prompt) -> None:
         assert self._client is not None
-        content = [block.model_dump(exclude_none=True) for block in prompt.content]
-
-        async def one() -> AsyncIterator[dict[str, Any]]:
-            yield {
-                "type": "user",
-                "message": {"role": "user", "content": content},
-                "parent_tool_use_id": None,
-                "uuid": prompt_uuid(prompt.event_id),
-            }
-
-        await self._client.query(one())
+        await self._client.query(as_input(prompt))
 
     async def _interrupt(self) -> None:
         assert self._client is not None
@@ -219,7 +199,7 @@ class Runner:
                 spent = max(0.0, total - total_cost) if total is not None else 0.0
                 total_cost = total if total is not None else total_cost
                 await self._end_turn(message, spent)
-            elif self._key_was_rejected(message):
+            elif failures.is_rejected_key(message):
                 self.interrupt()
 
     def _note(self, message: Message) -> None:
@@ -234,13 +214,6 @@ class Runner:
                 turn.began = True
             case UserMessage() if turn is not None and message.uuid == turn.uuid:
                 turn.echoed_at = time.monotonic()
-
-    def _key_was_rejected(self, message: Message) -> bool:
-        return (
-            isinstance(message, SystemMessage)
-            and message.subtype == "api_retry"
-            and message.data.get("error") == "authentication_failed"
-        )
 
     async def _take(self, step: Step) -> None:
         match step:
@@ -313,9 +286,8 @@ class Runner:
         events.append(endings.idle("retries_exhausted" if turn.error else "interrupted", {}))
         self._port.close_draft()
         # The process goes before the next message is taken: it gets a process of its own.
-        if self._control is not None and self._control.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._control.pid, signal.SIGKILL)
+        if self._control is not None:
+            self._control.signal(signal.SIGKILL)
         self.turn = None
         await self._port.emit(events)
         self._scope.cancel()

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from loopagent.agent.ports import Prompt, Verdict
+from loopagent.agent.ports import Verdict
 from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
-from loopagent.domain.agent import ModelChoice
 from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, new_session_id
 from loopagent.domain.session import Session
-from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError, TooLargeError
+from loopagent.errors import ConflictError, NotFoundError
 from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import turns
 from loopagent.sessions.agents import Agents, Environments
+from loopagent.sessions.checks import check_message, clean_title, model_choice
+from loopagent.sessions.runs import Runs
 from loopagent.storage import asks, blobs, events, queue, sessions
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Connection, Database
@@ -26,7 +27,6 @@ from loopagent.storage.queue import QueuedMessage
 from loopagent.storage.sessions import SessionQuery
 from loopagent.workspaces.workspaces import Workspaces
 
-MAX_TEXT = 1_000_000  # characters of one message
 MAX_QUEUE = 100
 
 # The verb `list` hides the built-in name inside the class.
@@ -34,30 +34,6 @@ Answers: TypeAlias = list[str]
 Rows: TypeAlias = list[StoredEvent]
 Waiting: TypeAlias = list[QueuedMessage]
 OpenAsks: TypeAlias = list[Ask]
-
-
-class Runs(Protocol):
-    """What the verbs need of the supervisor."""
-
-    level: str
-
-    def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
-        """A turn has begun in the log: give its message to the agent."""
-
-    def answer(self, session: Session, event_id: EventId, verdict: Verdict) -> None:
-        """An ask was answered."""
-
-    async def interrupt(self, session_id: SessionId) -> None:
-        """Stop the turn that is under way."""
-
-    def warm(self, session_id: SessionId) -> None:
-        """Connect in the background, so that the next message need not wait."""
-
-    def set_model(self, session_id: SessionId, model: str) -> None:
-        """Use another model from now on."""
-
-    async def end(self, session_id: SessionId) -> None:
-        """End the agent process and whatever is left of it."""
 
 
 class Sessions:
@@ -101,12 +77,12 @@ class Sessions:
         Raises NotFoundError (agent, environment), UnknownTemplateError, InvalidRequestError.
         """
         for message in messages:
-            _check_message(message)
+            check_message(message)
         snapshot = await self._agents.usable(who, agent, agent_version)
         environment = await self._environments.usable(who, environment_id)
         snapshot = snapshot.model_copy(update=dict(overrides or {}))
         if model:
-            snapshot = snapshot.model_copy(update={"model": _model(model)})
+            snapshot = snapshot.model_copy(update={"model": model_choice(model)})
         moment = e.now()
         session = Session(
             id=new_session_id(),
@@ -115,7 +91,7 @@ class Sessions:
             environment_id=environment.id,
             created_at=moment,
             updated_at=moment,
-            title=_clean_title(title),
+            title=clean_title(title),
             metadata=dict(metadata or {}),
             template=template or None,
             isolation=self._runs.level,
@@ -153,11 +129,11 @@ class Sessions:
         await self.get(who, session_id)
         changes: dict[str, object] = {}
         if title is not None:
-            changes["title"] = _clean_title(title)
+            changes["title"] = clean_title(title)
         if metadata is not None:
             changes["metadata"] = dict(metadata)
         if model:
-            changes["model"] = _model(model).id
+            changes["model"] = model_choice(model).id
         if changes:
             await self._append(session_id, e.SessionUpdated.model_validate(changes))
         if model:
@@ -235,7 +211,7 @@ class Sessions:
     # -- how the three kinds of events are taken in -----------------------------------------
 
     async def _message(self, who: Principal, session_id: SessionId, message: e.UserMessage) -> str:
-        _check_message(message)
+        check_message(message)
 
         def take(conn: Connection) -> turns.Outcome:
             if queue.count(conn, session_id) >= MAX_QUEUE:
@@ -298,33 +274,3 @@ class Sessions:
         outcome = await self._database.write(take)
         self._log.published(session_id, outcome.rows)
         return outcome
-
-
-def _check_message(message: e.UserMessage) -> None:
-    text = e.plain_text(message.content)
-    others = [block for block in message.content if not isinstance(block, e.TextBlock)]
-    if any(isinstance(block, e.OtherBlock) for block in others):
-        raise InvalidRequestError("A message takes text, image and document blocks only.")
-    if not text.strip() and not others:
-        raise InvalidRequestError("The message is empty. Write what the agent should do.")
-    if len(text) > MAX_TEXT:
-        raise TooLargeError(
-            f"The message has {len(text):,} characters; {MAX_TEXT:,} are allowed. "
-            "Put long material into a file of the workspace and name the file."
-        )
-
-
-def _clean_title(title: str | None) -> str | None:
-    if title is None or not title.strip():
-        return None
-    line = " ".join(title.split())
-    if len(line) > 500:
-        raise InvalidRequestError("The title is longer than 500 characters. Shorten it.")
-    return line
-
-
-def _model(model: str) -> ModelChoice:
-    name = model.strip()
-    if not name or len(name) > 200 or not name.isprintable():
-        raise InvalidRequestError("The model's name must be 1 to 200 printable characters.")
-    return ModelChoice(id=name)

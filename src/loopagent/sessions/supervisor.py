@@ -10,8 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -23,9 +22,17 @@ from loopagent.domain.session import Session
 from loopagent.errors import AgentError, LoopError, NotFoundError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import turns
+from loopagent.sessions.aftermath import (
+    end_in_log,
+    exhausted,
+    may_try_again,
+    pause_before,
+    show_draft,
+)
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.port import SessionPort
-from loopagent.sessions.recovery import MAX_ATTEMPTS, CutTurn, read_cut_turn
+from loopagent.sessions.recovery import CutTurn, read_cut_turn
+from loopagent.sessions.run import Run, close_idle_since, close_oldest_idle
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
 
@@ -36,32 +43,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PAUSES = (0.5, 4.0, 15.0)  # seconds before the first, second and third new start of a turn
 _TICK = 1.0
 _END_WITHIN = 15.0
 
-
-@dataclass
-class Run:
-    """One session's place with the supervisor, from the first need of a process to its end."""
-
-    session_id: SessionId
-    prompt: Prompt | None = None
-    cut: CutTurn | None = None
-    runner: Runner | None = None
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    done: anyio.Event = field(default_factory=anyio.Event)
-    waits: bool = True  # for a free place among the live processes
-    used: float = field(default_factory=time.monotonic)
-
-    @property
-    def is_idle(self) -> bool:
-        return self.prompt is None and self.runner is not None and not self.runner.is_busy
-
-    @property
-    def takes_prompts(self) -> bool:
-        ending = self.runner is not None and self.runner.is_closing
-        return not ending and not self.scope.cancel_called
+OfSession: TypeAlias = Callable[[SessionId], Awaitable[None]]
 
 
 class Supervisor:
@@ -163,10 +148,7 @@ class Supervisor:
     # -- recovery ---------------------------------------------------------------------------
 
     async def recover(self) -> int:
-        """Run again what was under way when the server ended; gives the number of turns.
-
-        A session that waits for an answer keeps waiting: it needs no process until then.
-        """
+        """Run again what was under way when the server ended; gives the number of sessions."""
         found = await self._database.read(sessions.running)
         await self._plans.clean_up_all(found)
         for session_id in found:
@@ -176,7 +158,7 @@ class Supervisor:
     async def _resume(self, session_id: SessionId) -> None:
         session = await self._database.read(lambda conn: sessions.get(conn, session_id))
         if session.asks and session.status == "idle":
-            return
+            return  # it waits for an answer, and needs no process until then
         await self._try_again(session_id, None)
 
     async def _try_again(self, session_id: SessionId, error: AgentError | None) -> None:
@@ -185,57 +167,20 @@ class Supervisor:
         if cut is None:
             await self._end_in_log(session_id, "interrupted")
             return
-        if cut.attempts >= MAX_ATTEMPTS or (error is not None and error.retry_status == "terminal"):
-            await self._fail(session_id, cut, error)
+        if not may_try_again(cut, error):
+            await self._end_in_log(session_id, "retries_exhausted", exhausted(error))
             return
-        self._show_draft(session_id, cut)
+        show_draft(self._log, session_id, cut)
         await self._log.append(session_id, [e.SessionStatusRescheduled()])
-        await anyio.sleep(_PAUSES[cut.attempts] if error is not None else 0)
+        await anyio.sleep(pause_before(cut, error))
         session = await self._database.read(lambda conn: sessions.get(conn, session_id))
         if session.status == "rescheduling":  # else it was interrupted meanwhile
             self._start(session_id, prompt=cut.prompt, cut=cut)
 
-    def _show_draft(self, session_id: SessionId, cut: CutTurn) -> None:
-        live = self._log.live(session_id)
-        if cut.recovery.draft_id is not None and live.draft is None:
-            live.open_draft(cut.recovery.draft_id, "agent.message")
-            live.extend_draft(cut.recovery.draft_text)
-
-    async def _fail(self, session_id: SessionId, cut: CutTurn, error: AgentError | None) -> None:
-        shown = error or AgentError(
-            "process_crashed_error",
-            f"The turn was cut {MAX_ATTEMPTS} times. Send a message to go on.",
-        )
-        body = e.ErrorBody(
-            type=shown.kind,
-            message=shown.message,
-            retry_status=e.RetryStatusBody(type="exhausted"),
-        )
-        await self._end_in_log(session_id, "retries_exhausted", e.SessionError(error=body), cut=cut)
-
     async def _end_in_log(
-        self,
-        session_id: SessionId,
-        reason: str,
-        error: e.SessionError | None = None,
-        *,
-        cut: CutTurn | None = None,
+        self, session_id: SessionId, reason: str, error: e.SessionError | None = None
     ) -> None:
-        """End a turn that no process works on, keep its draft, and go on with the queue."""
-        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
-        if not session.is_busy:
-            return
-        cut = cut or await read_cut_turn(self._database, self._log, session_id)
-        ending: list[e.Event] = []
-        if cut is not None and cut.recovery.draft_id is not None and cut.recovery.draft_text:
-            text = e.text_block(cut.recovery.draft_text)
-            ending.append(
-                e.AgentMessage(id=cut.recovery.draft_id, content=[text], loop={"partial": True})
-            )
-        ending += [error] if error is not None else []
-        ending.append(e.SessionStatusIdle(stop_reason=e.StopReason(type=reason)))
-        self._log.live(session_id).close_draft()
-        following = await SessionPort(self._database, self._log, session_id).ended(ending)
+        following = await end_in_log(self._database, self._log, session_id, reason, error)
         if following is not None:
             self.deliver(session_id, following)
 
@@ -251,15 +196,11 @@ class Supervisor:
         self._runs[session_id] = run
         self._tasks.start_soon(self._drive, run, before, name=f"run {session_id}")
 
-    def _spawn(
-        self, function: Callable[[SessionId], Awaitable[None]], session_id: SessionId
-    ) -> None:
+    def _spawn(self, function: OfSession, session_id: SessionId) -> None:
         if self._tasks is not None and not self._closing:
             self._tasks.start_soon(self._guarded, function, session_id)
 
-    async def _guarded(
-        self, function: Callable[[SessionId], Awaitable[None]], session_id: SessionId
-    ) -> None:
+    async def _guarded(self, function: OfSession, session_id: SessionId) -> None:
         try:
             await function(session_id)
         except NotFoundError:
@@ -336,11 +277,7 @@ class Supervisor:
         """Wait for a free place: the least recently used idle process makes room."""
         async with self._places:
             while len(self.live) >= self._max_live:
-                idle = [other for other in self.live if other.is_idle]
-                if idle:
-                    oldest = min(idle, key=lambda other: other.runner.last_used)  # type: ignore[union-attr]
-                    assert oldest.runner is not None
-                    oldest.runner.close()
+                close_oldest_idle(self.live)
                 # For ever on purpose: the turn waits until a place is free, or is interrupted.
                 await self._places.wait()
             run.waits = False
@@ -348,10 +285,7 @@ class Supervisor:
     async def _keep_house(self) -> None:
         while True:
             await anyio.sleep(_TICK)
-            old = time.monotonic() - self._idle_seconds
-            for run in self.live:
-                if run.is_idle and run.runner is not None and run.runner.last_used < old:
-                    run.runner.close()
+            close_idle_since(self.live, time.monotonic() - self._idle_seconds)
 
     async def _load(self) -> None:
         self._runner_type = await self._load_runner()

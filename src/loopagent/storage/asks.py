@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.errors import AlreadyAnsweredError, NotFoundError
@@ -101,13 +101,17 @@ def cancel(conn: Connection, session_id: SessionId, event_id: EventId | None = N
 
 def list_open(conn: Connection, session_id: SessionId) -> list[Ask]:
     """Asks that wait, oldest first."""
-    return [ask for ask in of_session(conn, session_id) if ask.status == "open"]
+    return _found(conn, asks.c.session_id == session_id, asks.c.status == "open")
 
 
 def of_session(conn: Connection, session_id: SessionId) -> list[Ask]:
     """All asks of a session, oldest first."""
-    wanted = select(asks).where(asks.c.session_id == session_id)
-    return [_ask(row) for row in conn.execute(wanted.order_by(asks.c.created_at, asks.c.event_id))]
+    return _found(conn, asks.c.session_id == session_id)
+
+
+def _found(conn: Connection, *conditions: ColumnElement[bool]) -> list[Ask]:
+    wanted = select(asks).where(*conditions).order_by(asks.c.created_at, asks.c.event_id)
+    return [_ask(row) for row in conn.execute(wanted)]
 
 
 def _ask(row: Row[Any]) -> Ask:

@@ -8,12 +8,16 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from loopagent.domain.ids import EventId, SessionId
-from loopagent.errors import ConflictError
+from loopagent.errors import ConflictError, StaleSequenceError
 from loopagent.storage.rows import to_text
 from loopagent.storage.schema import events
 from loopagent.storage.sessions import bounded
+
+# How SQLite and PostgreSQL name the id's uniqueness; the log's numbers are the primary key.
+_ID_TAKEN = ("events.id", "events_id_key")
 
 _INSERT = insert(events)
 _BY_ID = select(events).where(events.c.id == bindparam("key"))
@@ -32,21 +36,17 @@ class EventRow:
 
 
 def insert_rows(conn: Connection, rows: Sequence[EventRow]) -> None:
-    """Add rows to a log. A taken number means that somebody else writes this log, too."""
-    conn.execute(
-        _INSERT,
-        [
-            {
-                "session_id": row.session_id,
-                "seq": row.seq,
-                "id": row.id,
-                "type": row.type,
-                "processed_at": to_text(row.processed_at),
-                "body": row.body,
-            }
-            for row in rows
-        ],
-    )
+    """Add rows to a log.
+
+    Raises StaleSequenceError if a number is taken: somebody else writes this log, too. Raises
+    ConflictError if an id is.
+    """
+    try:
+        conn.execute(_INSERT, [_columns(row) for row in rows])
+    except IntegrityError as error:
+        if any(sign in str(error.orig) for sign in _ID_TAKEN):
+            raise ConflictError("An event of this id is stored already. Use a new one.") from error
+        raise StaleSequenceError("Somebody else wrote to this log. Read it again.") from error
 
 
 def by_id(conn: Connection, session_id: SessionId, event_id: EventId) -> EventRow | None:
@@ -85,6 +85,17 @@ def page(
         wanted = wanted.where(bounded(c.processed_at, bound, moment))
     wanted = wanted.order_by(c.seq if order == "asc" else c.seq.desc()).limit(limit)
     return [_event(row) for row in conn.execute(wanted)]
+
+
+def _columns(row: EventRow) -> dict[str, Any]:
+    return {
+        "session_id": row.session_id,
+        "seq": row.seq,
+        "id": row.id,
+        "type": row.type,
+        "processed_at": to_text(row.processed_at),
+        "body": row.body,
+    }
 
 
 def _event(row: Row[Any]) -> EventRow:

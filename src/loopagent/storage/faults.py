@@ -1,15 +1,17 @@
-"""What a database's error means for people: a StorageError that ends with the next step."""
+"""What a database's error means for people: an error of ours that ends with the next step."""
 
 from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from loopagent.errors import InvalidRequestError, StorageError
+from loopagent.errors import ConflictError, InvalidRequestError, StorageError
 
 _UNREACHABLE = "The database server {place} can't be reached. Check DATABASE_URL and that it runs."
 _UNKNOWN = "The database {place} refused a statement. Look at the server's log."
+
+_NOT_UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 
 # By SQLite's primary result code.
 _SQLITE = {
@@ -47,11 +49,24 @@ def explained(error: Exception, place: str) -> Exception:
             "The text holds a character that can't be stored (a NUL or half a surrogate pair). "
             "Remove it and send again."
         )
+    if isinstance(error, IntegrityError) and is_taken(error):
+        return ConflictError(
+            "Something of this id or number is stored already, perhaps by somebody else at the "
+            "same moment. Read it again, then decide."
+        )
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(error, DBAPIError) or isinstance(cause, sqlite3.Error):
         reason = " ".join(str(cause).split())
         return StorageError(f"{_advice(cause).format(place=place)} ({reason})")
     return error
+
+
+def is_taken(error: IntegrityError) -> bool:
+    """Whether a value that must be unique was there before."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return cause.sqlite_errorcode in _NOT_UNIQUE
+    return getattr(cause, "sqlstate", None) == "23505"
 
 
 def _advice(cause: BaseException | None) -> str:

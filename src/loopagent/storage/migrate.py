@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy import inspect as inspected
 
 from loopagent.errors import StorageError
 from loopagent.storage import migrations
-from loopagent.storage.schema import schema_migrations
+from loopagent.storage.schema import metadata, schema_migrations
 
 _NAME = re.compile(r"m(\d{4})_(\w+)\Z")
 _TABLE = """
@@ -67,6 +68,8 @@ def migrate(conn: Connection, known: list[Migration] | None = None) -> int:
         row.version: row.checksum
         for row in conn.execute(select(schema_migrations.c.version, schema_migrations.c.checksum))
     }
+    if not applied:
+        _refuse_strangers(conn)
     newest = known[-1].version
     if applied and max(applied) > newest:
         raise StorageError(
@@ -90,3 +93,13 @@ def migrate(conn: Connection, known: list[Migration] | None = None) -> int:
                 "database. Install the released version of Loop Agent again."
             )
     return newest
+
+
+def _refuse_strangers(conn: Connection) -> None:
+    ours = set(metadata.tables) - {schema_migrations.name}
+    found = sorted(ours.intersection(inspected(conn).get_table_names()))
+    if found:
+        raise StorageError(
+            f"The database holds tables of another program ({', '.join(found)}). "
+            "Name an empty one, or a new file, in DATABASE_URL."
+        )

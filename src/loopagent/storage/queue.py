@@ -28,7 +28,7 @@ class QueuedMessage:
 def push(
     conn: Connection, session_id: SessionId, event_id: EventId, body: str, owner: UserId
 ) -> None:
-    """Add a message at the end."""
+    """Add a message at the end. Hold the session's lock: the number must not be given twice."""
     last = conn.execute(
         select(func.max(queue.c.position)).where(queue.c.session_id == session_id)
     ).scalar_one()
@@ -58,11 +58,14 @@ def count(conn: Connection, session_id: SessionId) -> int:
 
 def pop_first(conn: Connection, session_id: SessionId) -> QueuedMessage | None:
     """Take out the next one, if there is one."""
-    waiting = listed(conn, session_id)
-    if not waiting:
+    of_session = queue.c.session_id == session_id
+    row = conn.execute(
+        select(queue).where(of_session).order_by(queue.c.position).limit(1)
+    ).one_or_none()
+    if row is None:
         return None
-    conn.execute(delete(queue).where(queue.c.event_id == waiting[0].event_id))
-    return waiting[0]
+    conn.execute(delete(queue).where(of_session, queue.c.position == row.position))
+    return _message(row)
 
 
 def remove(conn: Connection, session_id: SessionId, event_id: EventId) -> None:

@@ -20,6 +20,7 @@ Form = Literal["terminal", "diff", "code", "text"]
 
 # Lines that are shown before "show all".
 PREVIEW: Mapping[Form, int] = {"terminal": 12, "diff": 24, "code": 0, "text": 0}
+NEW_FILE_PREVIEW = 12
 # A file or an output may have no line breaks at all.
 LONGEST_LINE = 2_000
 
@@ -167,8 +168,11 @@ def output(block: ToolBlock, text: str) -> Body | None:
 def _body(
     block: ToolBlock, change: diffs.Diff | None, *, preview: bool = False, text: str | None = None
 ) -> Body | None:
-    if change is not None and not (block.result and block.result.failed):
+    has_failed = block.result is not None and block.result.failed
+    if change is not None and not has_failed:
         return _cut("diff", change.lines, preview) if change.lines else None
+    if block.tool == "Write" and not has_failed:
+        return _new_file(block, preview)
     if block.result is None:
         return None
     shown = tidy(block.result.text if text is None else text)
@@ -184,6 +188,13 @@ def _body(
     return _cut(form, lines, preview)
 
 
+def _new_file(block: ToolBlock, preview: bool) -> Body:
+    """What is written into a file that wasn't there before."""
+    content = str(block.input.get("content", "")).removesuffix("\n")
+    lines = code_lines(content, str(block.input.get("file_path", "")))
+    return _cut("code", lines, preview, NEW_FILE_PREVIEW)
+
+
 def _file(block: ToolBlock, text: str, preview: bool) -> Body:
     """A file that was read, without the numbers that the tool writes before each line."""
     matches = [_NUMBERED.match(line) for line in text.split("\n")]
@@ -197,15 +208,15 @@ def _file(block: ToolBlock, text: str, preview: bool) -> Body:
     return Body(form="code", lines=lines, first=first, total=len(lines))
 
 
-def _cut(form: Form, lines: Sequence[Any], preview: bool) -> Body:
-    limit = PREVIEW[form] if preview else len(lines)
-    # Leaving out one or two lines costs as much room as showing them.
+def _cut(form: Form, lines: Sequence[Any], preview: bool, shown: int | None = None) -> Body:
+    limit = (PREVIEW[form] if shown is None else shown) if preview else len(lines)
+    # Leaving out a few lines costs as much room as showing them.
     limit = len(lines) if limit and len(lines) <= limit + 3 else limit
     return Body(form=form, lines=lines[:limit], more=max(0, len(lines) - limit), total=len(lines))
 
 
 def _change(block: ToolBlock) -> diffs.Diff | None:
-    """What Edit and Write change; known before they run, exact once they have."""
+    """What Edit and Write change in a file that is there; exact once they have run."""
     if block.tool not in {"Edit", "Write"}:
         return None
     given, path = block.input, str(block.input.get("file_path", ""))
@@ -214,7 +225,7 @@ def _change(block: ToolBlock) -> diffs.Diff | None:
     if isinstance(hunks, list) and hunks:
         return diffs.from_patch(hunks, path)
     if block.tool == "Write":
-        return diffs.from_texts("", str(given.get("content", "")), path)
+        return None
     return diffs.from_texts(
         str(given.get("old_string", "")), str(given.get("new_string", "")), path
     )
@@ -222,15 +233,15 @@ def _change(block: ToolBlock) -> diffs.Diff | None:
 
 def _note(block: ToolBlock, body: Body | None) -> str:
     result = block.result
-    if result is None:
+    if result is None and block.tool != "Write":
         return ""
-    if block.tool == "Bash":
+    if result is not None and result.failed and block.tool != "Bash":
+        return "failed"
+    if result is not None and block.tool == "Bash":
         code = _EXIT.match(tidy(result.text))
         if code:
             return f"exit {code[1]}"
         return "" if body else "no output"
-    if result.failed:
-        return "failed"
     if body is not None and body.form in {"code", "text"}:
         return f"{body.total:,} line{'' if body.total == 1 else 's'}"
     return ""

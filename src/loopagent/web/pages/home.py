@@ -91,7 +91,7 @@ async def narrow_list(request: Request) -> Response:
 @router.get("/new")
 async def new(request: Request) -> Response:
     visit = Visit(request)
-    return visit.page("new.html", _new_page(visit))
+    return visit.page("new.html", await _new_page(visit))
 
 
 @router.post("/sessions")
@@ -115,15 +115,15 @@ async def begin(request: Request) -> Response:
             messages=[message] if text.strip() else [],
         )
     except InvalidRequestError as error:
-        return visit.page("new.html", _new_page(visit, form, error.message), error.status)
+        return visit.page("new.html", await _new_page(visit, form, error.message), error.status)
     _beginnings.add(event_id, text, session.id)
     return RedirectResponse(f"/sessions/{session.id}", 303)
 
 
-def _new_page(visit: Visit, form: Form | None = None, problem: str = "") -> NewPage:
+async def _new_page(visit: Visit, form: Form | None = None, problem: str = "") -> NewPage:
     templates = visit.services.workspaces.templates()
     return NewPage(
-        shell=visit.shell("New session", "new"),
+        shell=visit.shell("New session", "new", await visit.listings.of(visit.who)),
         models=_models(visit),
         templates=[(template.name, template.description) for template in templates],
         event_id=new_event_id(),

@@ -25,7 +25,7 @@ async def settings(request: Request) -> Response:
     visit = Visit(request)
     given = visit.services.settings
     context = SettingsPage(
-        shell=visit.shell("Settings", "settings"),
+        shell=visit.shell("Settings", "settings", await visit.listings.of(visit.who)),
         sections={
             "Model": _model_facts(visit),
             "Isolation": _isolation_facts(visit),
@@ -97,7 +97,7 @@ def _without_password(url: str) -> str:
 async def docs(request: Request) -> Response:
     visit = Visit(request)
     context = DocsPage(
-        shell=visit.shell("API", "docs"),
+        shell=visit.shell("API", "docs", await visit.listings.of(visit.who)),
         address=str(request.base_url).rstrip("/"),
         groups=operations(request.app.openapi()),
         needs_token=visit.services.settings.needs_sign_in,

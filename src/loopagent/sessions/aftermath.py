@@ -1,0 +1,68 @@
+"""The end of a turn that no process works on: written into the log, its draft kept."""
+
+from __future__ import annotations
+
+from loopagent.agent.ports import Prompt
+from loopagent.domain import events as e
+from loopagent.domain.ids import SessionId
+from loopagent.errors import AgentError
+from loopagent.eventlog.log import EventLog
+from loopagent.sessions.port import SessionPort
+from loopagent.sessions.recovery import MAX_ATTEMPTS, CutTurn, read_cut_turn
+from loopagent.storage import sessions
+from loopagent.storage.database import Database
+
+_PAUSES = (0.5, 4.0, 15.0)  # seconds before the first, second and third new start of a turn
+
+
+def may_try_again(cut: CutTurn, error: AgentError | None) -> bool:
+    """Whether a cut turn is run again: not for ever, and not if nothing can help."""
+    return cut.attempts < MAX_ATTEMPTS and (error is None or error.retry_status != "terminal")
+
+
+def pause_before(cut: CutTurn, error: AgentError | None) -> float:
+    """Seconds to wait before that; none after a restart of the server."""
+    return _PAUSES[cut.attempts] if error is not None else 0.0
+
+
+def show_draft(log: EventLog, session_id: SessionId, cut: CutTurn) -> None:
+    """Let viewers see the text that a cut turn was writing."""
+    live = log.live(session_id)
+    if cut.recovery.draft_id is not None and live.draft is None:
+        live.open_draft(cut.recovery.draft_id, "agent.message")
+        live.extend_draft(cut.recovery.draft_text)
+
+
+def exhausted(error: AgentError | None) -> e.SessionError:
+    """The event that says that a turn is given up."""
+    shown = error or AgentError(
+        "process_crashed_error",
+        f"The turn was cut {MAX_ATTEMPTS} times. Send a message to go on.",
+    )
+    retry = e.RetryStatusBody(type="exhausted")
+    return e.SessionError(
+        error=e.ErrorBody(type=shown.kind, message=shown.message, retry_status=retry)
+    )
+
+
+async def end_in_log(
+    database: Database,
+    log: EventLog,
+    session_id: SessionId,
+    reason: str,
+    error: e.SessionError | None = None,
+) -> Prompt | None:
+    """End the turn, if there is one; gives the next queued message, which then has begun."""
+    session = await database.read(lambda conn: sessions.get(conn, session_id))
+    if not session.is_busy:
+        return None
+    cut = await read_cut_turn(database, log, session_id)
+    ending: list[e.Event] = []
+    if cut is not None and cut.recovery.draft_id is not None and cut.recovery.draft_text:
+        text = e.text_block(cut.recovery.draft_text)
+        partial = e.AgentMessage(id=cut.recovery.draft_id, content=[text], loop={"partial": True})
+        ending.append(partial)
+    ending += [error] if error is not None else []
+    ending.append(e.SessionStatusIdle(stop_reason=e.StopReason(type=reason)))
+    log.live(session_id).close_draft()
+    return await SessionPort(database, log, session_id).ended(ending)

@@ -1,0 +1,33 @@
+"""What the verbs need of whoever runs the sessions."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from loopagent.agent.ports import Prompt, Verdict
+from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.session import Session
+
+
+class Runs(Protocol):
+    """What the verbs need of the supervisor."""
+
+    level: str
+
+    def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
+        """A turn has begun in the log: give its message to the agent."""
+
+    def answer(self, session: Session, event_id: EventId, verdict: Verdict) -> None:
+        """An ask was answered."""
+
+    async def interrupt(self, session_id: SessionId) -> None:
+        """Stop the turn that is under way."""
+
+    def warm(self, session_id: SessionId) -> None:
+        """Connect in the background, so that the next message need not wait."""
+
+    def set_model(self, session_id: SessionId, model: str) -> None:
+        """Use another model from now on."""
+
+    async def end(self, session_id: SessionId) -> None:
+        """End the agent process and whatever is left of it."""
