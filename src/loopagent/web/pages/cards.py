@@ -21,6 +21,7 @@ Form = Literal["terminal", "diff", "code", "text"]
 # Lines that are shown before "show all".
 PREVIEW: Mapping[Form, int] = {"terminal": 12, "diff": 24, "code": 0, "text": 0}
 NEW_FILE_PREVIEW = 12
+_HEAD = 3  # of the previewed lines of a terminal, so many are from its beginning
 # A file or an output may have no line breaks at all.
 LONGEST_LINE = 2_000
 
@@ -173,7 +174,7 @@ def _body(
         return _cut("diff", change.lines, preview) if change.lines else None
     if block.tool == "Write" and not has_failed:
         return _new_file(block, preview)
-    if block.result is None:
+    if block.result is None or (block.tool == "AskUserQuestion" and not has_failed):
         return None
     shown = tidy(block.result.text if text is None else text)
     if not shown.strip():
@@ -185,7 +186,18 @@ def _body(
     # What went wrong is worth its room.
     form: Form = "terminal" if block.tool == "Bash" or block.result.failed else "text"
     lines = ansi_lines("\n".join(map(_bounded, shown.split("\n"))))
-    return _cut(form, lines, preview)
+    return _ends(lines) if form == "terminal" and preview else _cut(form, lines, preview)
+
+
+def _ends(lines: Sequence[str]) -> Body:
+    """Where an output begins, and where it ends: what went wrong mostly stands there."""
+    limit = PREVIEW["terminal"]
+    if len(lines) <= limit + 3:
+        return Body(form="terminal", lines=lines, total=len(lines))
+    left_out = len(lines) - limit
+    gap = f'<span class="gap">⋯ {left_out:,} lines</span>'
+    shown = [*lines[:_HEAD], gap, *lines[_HEAD - limit :]]
+    return Body(form="terminal", lines=shown, more=left_out, total=len(lines))
 
 
 def _new_file(block: ToolBlock, preview: bool) -> Body:
