@@ -88,11 +88,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.callback(database.close)
         event_log = await stack.enter_async_context(EventLog(database))
         workspaces = Workspaces(settings.workspace_root, settings.templates_dir)
+        await workspaces.empty_trash()
         grants = Grants(database)
         upstream = await _reach_model(settings, stack)
         proxy = CredentialProxy(grants, upstream)
-        proxy_url = await proxy.start()
         stack.push_async_callback(proxy.stop)
+        proxy_url = await proxy.start()
         plans = Plans(
             settings=settings,
             database=database,

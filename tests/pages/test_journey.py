@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 from tests.support.process import ServerProcess, server_process, until
 
@@ -38,18 +38,16 @@ def page() -> Iterator[Page]:
         opened.set_default_timeout(15_000)
         problems: list[str] = []
         opened.on("pageerror", lambda error: problems.append(str(error)))
-        opened.on(
-            "console",
-            lambda said: (
-                problems.append(said.text)
-                # A connection refused by a server that the test has stopped is no problem of the page.
-                if said.type == "error" and "ERR_" not in said.text
-                else None
-            ),
-        )
+        opened.on("console", lambda said: problems.append(said.text) if _matters(said) else None)
         yield opened
         browser.close()
         assert problems == []
+
+
+def _matters(said: ConsoleMessage) -> bool:
+    """That a server which the test has stopped can't be reached is no problem of the page."""
+    unreachable = "ERR_" in said.text or "sse:error" in said.text
+    return said.type == "error" and not unreachable
 
 
 def say(page: Page, text: str) -> None:

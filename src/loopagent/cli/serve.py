@@ -8,7 +8,7 @@ import sys
 from dataclasses import fields
 
 from loopagent.config import Settings, read_settings
-from loopagent.credentials.secrets import hide_secrets
+from loopagent.credentials.secrets import forbid_inspection, hide_secrets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the process is told to stop."""
     environ = hide_secrets(os.environ, sys.orig_argv)
+    forbid_inspection()
     environ |= {"HOST": arguments.host} if arguments.host else {}
     environ |= {"PORT": arguments.port} if arguments.port else {}
     settings = read_settings(environ)

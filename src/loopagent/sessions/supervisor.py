@@ -1,7 +1,7 @@
 """Owns the runners: starts, keeps warm, recovers and ends them.
 
-A session has at most one runner. A runner's failure never leaves its task: it becomes events of
-its session. At the start every turn that was under way is found, marked and run again once more.
+A session has at most one runner, whose failure becomes events of its session. At the start every
+turn that was under way is found, marked and run again.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ OfSession: TypeAlias = Callable[[SessionId], Awaitable[None]]
 class Supervisor:
     """Runs sessions. `level` is the isolation level in force.
 
-    load_runner: gives the Runner class; it takes most of a second, so it is loaded while the
-    server serves already.
+    load_runner: gives the Runner class, which takes most of a second to import.
     """
 
     def __init__(
@@ -122,10 +121,7 @@ class Supervisor:
         if run is not None and run.runner is not None and run.runner.is_busy:
             run.runner.interrupt()
             return
-        if run is not None:
-            run.scope.cancel()
-            with anyio.move_on_after(_END_WITHIN):
-                await run.done.wait()
+        await self._end_run(run)
         await self._end_in_log(session_id, "interrupted")
 
     def warm(self, session_id: SessionId) -> None:
@@ -138,12 +134,14 @@ class Supervisor:
             run.runner.set_model(model)
 
     async def end(self, session_id: SessionId) -> None:
-        run = self._runs.get(session_id)
+        await self._end_run(self._runs.get(session_id))
+        await self._plans.clean_up(session_id)
+
+    async def _end_run(self, run: Run | None) -> None:
         if run is not None:
             run.scope.cancel()
             with anyio.move_on_after(_END_WITHIN):
                 await run.done.wait()
-        await self._plans.clean_up(session_id)
 
     # -- recovery ---------------------------------------------------------------------------
 
@@ -162,7 +160,7 @@ class Supervisor:
         await self._try_again(session_id, None)
 
     async def _try_again(self, session_id: SessionId, error: AgentError | None) -> None:
-        """Mark a cut turn and run it again, or end it if that was tried often enough."""
+        """Mark a cut turn and run it again, or give it up."""
         cut = await read_cut_turn(self._database, self._log, session_id)
         if cut is None:
             await self._end_in_log(session_id, "interrupted")

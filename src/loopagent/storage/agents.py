@@ -74,7 +74,7 @@ def versions(conn: Connection, agent_id: AgentId) -> list[Agent]:
     """All versions of an agent, newest first."""
     wanted = (
         select(agent_versions.c.body, agents.c.archived_at)
-        .where(agents.c.id == agent_id, agent_versions.c.agent_id == agent_id)
+        .where(agents.c.id == agent_id, agent_versions.c.agent_id == agents.c.id)
         .order_by(agent_versions.c.version.desc())
     )
     return [_agent(row.body, row.archived_at) for row in conn.execute(wanted)]

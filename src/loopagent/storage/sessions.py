@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, tuple_, update
 
 from loopagent.domain.agent import Agent
 from loopagent.domain.events import ErrorBody, StopReason
@@ -108,6 +108,13 @@ def running(conn: Connection) -> list[SessionId]:
     busy = or_(c.status.in_(_BUSY), c.asks != "[]")
     rows = conn.execute(select(c.id).where(busy).order_by(c.updated_at)).all()
     return [SessionId(row.id) for row in rows]
+
+
+def count_by_status(conn: Connection) -> dict[str, int]:
+    """How many sessions there are of each status, archived ones left out."""
+    c = sessions.c
+    counted = select(c.status, func.count()).where(c.archived_at.is_(None)).group_by(c.status)
+    return {str(status): int(number) for status, number in conn.execute(counted)}
 
 
 def erase(conn: Connection, session_id: SessionId) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -15,6 +12,8 @@ from starlette.types import Scope
 
 from loopagent.web.api import agents, environments, events, health, sessions, short
 from loopagent.web.errors import add_error_handlers
+from loopagent.web.pages import routes
+from loopagent.web.pages.errors import error_page
 from loopagent.web.security import Gate
 from loopagent.web.services import Services
 
@@ -32,27 +31,15 @@ def create_app(services: Services) -> FastAPI:
         strict_content_type=False,
     )
     app.state.services = services
+    app.state.error_page = error_page
     add_error_handlers(app)
     for part in (health, agents, environments, sessions, events, short):
         app.include_router(part.router)
-    _add_pages(app)
+    app.include_router(routes.router, include_in_schema=False)
     if STATIC.is_dir():
         app.mount("/static", ImmutableFiles(directory=STATIC), name="static")
     app.add_middleware(Gate, services=lambda: app.state.services)
     return app
-
-
-def _add_pages(app: FastAPI) -> None:
-    routes = _module("loopagent.web.pages.routes")
-    if routes is not None:
-        app.include_router(routes.router, include_in_schema=False)
-    errors = _module("loopagent.web.pages.errors")
-    app.state.error_page = errors.error_page if errors is not None else None
-
-
-def _module(name: str) -> Any:
-    found = importlib.util.find_spec(name) is not None
-    return importlib.import_module(name) if found else None
 
 
 class ImmutableFiles(StaticFiles):

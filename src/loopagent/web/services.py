@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.service import Sessions
+    from loopagent.sessions.supervisor import Supervisor
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
 
@@ -34,6 +35,8 @@ class Services(Protocol):
     def log(self) -> EventLog: ...
     @property
     def workspaces(self) -> Workspaces: ...
+    @property
+    def supervisor(self) -> Supervisor: ...
     @property
     def version(self) -> str: ...
     @property
