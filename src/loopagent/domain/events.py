@@ -268,7 +268,8 @@ def parse_user_event(data: Mapping[str, Any]) -> UserEvent:
 def encode_event(event: Event) -> str:
     """The wire's JSON text of an event: absent fields are left out, `processed_at` never."""
     if isinstance(event, UnknownEvent):
-        text = event.model_dump_json(exclude_unset=True)
+        missing = None if event.processed_at else {"processed_at"}
+        text = event.model_dump_json(exclude_unset=True, exclude=missing)
     else:
         text = event.model_dump_json(exclude_none=True)
     return text if event.processed_at else text[:-1] + ',"processed_at":null}'
