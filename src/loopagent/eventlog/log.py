@@ -107,7 +107,7 @@ class EventLog:
         rows: list[StoredEvent] = []
         fresh: list[EventRow] = []
         for event in new:
-            known = _known(conn, session_id, event, rows)
+            known = _known(conn, session_id, event)
             if known is not None:
                 rows.append(known)
                 continue
@@ -258,15 +258,10 @@ def _number(
     return apply(session, placed), row
 
 
-def _known(
-    conn: Connection, session_id: SessionId, event: e.Event, new: Sequence[StoredEvent]
-) -> StoredEvent | None:
+def _known(conn: Connection, session_id: SessionId, event: e.Event) -> StoredEvent | None:
     """The row of an event that a client has sent before: its id is the client's own."""
     if not event.type.startswith("user."):
         return None
-    twin = next((row for row in new if row.id == event.id), None)
-    if twin is not None:
-        return twin
     row = events.by_id(conn, session_id, event.id)
     return None if row is None else _stored(row)
 
