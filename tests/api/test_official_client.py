@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import anthropic
 import pytest
 from anthropic import AsyncAnthropic
 from anthropic.lib.sessions import AccumulatedEvent, accumulate_managed_agents_event
