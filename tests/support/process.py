@@ -52,6 +52,7 @@ class ServerProcess:
 
     def start(self) -> ServerProcess:
         """Start and wait until it is ready."""
+        self.home.mkdir(parents=True, exist_ok=True)
         note = self.home / "data" / "server.json"
         note.unlink(missing_ok=True)
         with self.output.open("a") as output:
