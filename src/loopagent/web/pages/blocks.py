@@ -166,8 +166,6 @@ def block_of(event: e.Event, parent: EventId | None) -> Block:
             return TextBlock(**place, text=e.plain_text(event.content), partial=partial)
         case e.AgentThinking():
             return ThinkingBlock(**place, text=str(loop.get("text") or ""))
-        case e.UserInterrupt():
-            return NoteBlock(**place, icon="square", text="You asked to stop")
         case e.AgentContextCompacted():
             text = "The conversation was summarised to make room"
             return NoteBlock(**place, icon="history", text=text)

@@ -248,7 +248,7 @@ def _note(block: ToolBlock, body: Body | None) -> str:
     if result is None and block.tool != "Write":
         return ""
     if result is not None and result.failed and block.tool != "Bash":
-        return "failed"
+        return "" if block.state == "denied" else "failed"
     if result is not None and block.tool == "Bash":
         code = _EXIT.match(tidy(result.text))
         if code:

@@ -27,7 +27,7 @@ from loopagent.web.pages.blocks import (
     UnknownBlock,
 )
 from loopagent.web.pages.cards import card, pretty
-from loopagent.web.pages.markdown import markdown_nodes
+from loopagent.web.pages.markdown import markdown_nodes, visible
 from loopagent.web.pages.questions import answers, questions
 from loopagent.web.pages.streaming import heal
 
@@ -36,6 +36,11 @@ log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _LARGEST_PICTURE = 3_000_000
+_ENDINGS = {
+    "interrupted": "Stopped",
+    "retries_exhausted": "Failed",
+    "budget_reached": "Budget reached",
+}
 
 
 def page(name: str, context: Any) -> str:
@@ -91,7 +96,8 @@ def _md(text: object) -> Markup:
 
 
 def _turn_facts(turn: TurnBlock) -> list[str]:
-    facts = []
+    ending = _ENDINGS.get(turn.reason)
+    facts = [ending] if ending else []
     if turn.duration_ms is not None:
         facts.append(words.duration(turn.duration_ms))
     if turn.cost_usd:
@@ -150,6 +156,7 @@ def _environment() -> Environment:
         size=words.size,
         state_name=words.STATES.__getitem__,
         turn_facts=_turn_facts,
+        visible=visible,
     )
     return environment
 

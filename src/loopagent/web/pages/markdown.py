@@ -6,6 +6,7 @@ links, and what comes out passes an allow-list without styles, ids or attributes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
@@ -20,6 +21,7 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 from loopagent.web.pages.highlight import code_html
 
 _CACHED = 20_000
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TAGS = {
     "a", "blockquote", "br", "button", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2",
     "h3", "h4", "h5", "h6", "hr", "input", "li", "ol", "p", "pre", "s", "span", "strong", "sub",
@@ -61,7 +63,7 @@ def _remembered(text: str) -> tuple[str, ...]:
 def parse(text: str, colour: Colour = code_html) -> list[Node]:
     """The top-level nodes of `text`, parsed anew; `colour` makes HTML of code and its language."""
     env: dict[str, Any] = {"colour": colour}
-    tokens = _PARSER.parse(text, env)
+    tokens = _PARSER.parse(visible(text), env)
     nodes = []
     start = 0
     for position, token in enumerate(tokens):
@@ -72,6 +74,11 @@ def parse(text: str, colour: Colour = code_html) -> list[Node]:
             nodes.append(Node(first[0] if first else 0, _clean(html)))
             start = position + 1
     return nodes
+
+
+def visible(text: str) -> str:
+    """The text without control characters, which browsers show as boxes."""
+    return _CONTROLS.sub("", text)
 
 
 def _clean(html: str) -> str:

@@ -17,6 +17,7 @@ from loopagent.web.pages.markdown import parse
 # Up to here an unfinished block of code is coloured anew at each tick.
 _SHORT = 40
 
+_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
 _RULE = re.compile(r"\n[ \t]*[-=*_`~|+#>]*[ \t]*\Z")
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)", re.MULTILINE)
 _HALF_LINK = re.compile(r"!?\[[^\]\n]*(?:\]\([^)\n]*)?\Z")
@@ -55,8 +56,7 @@ class GrowingText:
         pieces += [Piece(self._first + number, "") for number in gone]
         self._shown[self._first :] = htmls + [""] * len(gone)
         if len(nodes) > 1:
-            lines = tail.split("\n")
-            self._settled += sum(len(line) + 1 for line in lines[: nodes[-1].line])
+            self._settled += sum(map(len, _LINES.findall(tail)[: nodes[-1].line]))
             self._first += len(nodes) - 1
         return pieces
 

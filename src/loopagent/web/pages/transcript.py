@@ -14,8 +14,10 @@ from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
 from loopagent.web.pages import blocks as b
 
+# An interrupt shows by the end of its turn: it comes before the last words of the text it cuts.
 _SILENT = (
-    e.SessionStatusRunning
+    e.UserInterrupt
+    | e.SessionStatusRunning
     | e.SessionUpdated
     | e.SessionUsage
     | e.SessionDeleted
