@@ -144,6 +144,7 @@ class Live:
         self.draft = Draft(event_id, kind)
         self._hold(self, True)
         self._show()
+        self._shown_at = float("-inf")  # its first piece of text is not held back
 
     def extend_draft(self, text: str) -> None:
         """It goes on. The first piece is shown at once, further ones are joined for a moment."""
