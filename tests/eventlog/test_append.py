@@ -105,17 +105,8 @@ async def test_a_result_at_the_limit_stays_in_its_row(
 async def test_a_message_sent_twice_is_stored_once(log: EventLog, session_id: SessionId) -> None:
     message = asked("once")
     first = await log.append(session_id, [message])
-    assert await log.append(session_id, [message, message]) == [*first, *first]
+    assert await log.append(session_id, [message]) == first
     assert await log.page(session_id) == first
-
-
-async def test_a_message_named_twice_in_one_append_is_stored_once(
-    log: EventLog, session_id: SessionId
-) -> None:
-    message = asked("once")
-    rows = await log.append(session_id, [message, message])
-    assert [row.seq for row in rows] == [1, 1]
-    assert len(await log.page(session_id)) == 1
 
 
 async def test_the_event_id_of_another_session_is_refused(
