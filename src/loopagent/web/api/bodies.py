@@ -6,147 +6,26 @@ yet are refused with a word: silence would promise something.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from loopagent.web.api.fields import (
+    NOT_YET,
+    Body,
+    Identifier,
+    Metadata,
+    MetadataChange,
+    Name,
+    Text,
+    Unsupported,
 )
-
-from loopagent.domain.agent import WIRE_TO_SDK, ModelChoice, Toolset
 from loopagent.web.api.input import Content, UserEventIn, UserMessageIn
-
-_MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
-_NOT_YET = "not supported yet. Leave it out."
-
-Effort = Literal["low", "medium", "high", "xhigh", "max"]
-
-
-class Body(BaseModel):
-    """A request body: frozen, unknown fields ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    def given(self, *names: str) -> dict[str, Any]:
-        """Those of the named fields that the request holds, null included."""
-        return {name: getattr(self, name) for name in names if name in self.model_fields_set}
-
-
-def _printable(text: str) -> str:
-    if any(char < " " or char == "\x7f" for char in text if char not in "\n\t"):
-        raise ValueError("It holds a control character. Remove it.")
-    return text
-
-
-def _metadata(pairs: Mapping[str, str | None]) -> dict[str, str | None]:
-    if len(pairs) > _MAX_PAIRS:
-        raise ValueError(f"{len(pairs)} pairs; {_MAX_PAIRS} are allowed.")
-    for key, value in pairs.items():
-        if not 0 < len(key) <= _MAX_KEY:
-            raise ValueError(f"The key {key[:80]!r} must have 1 to {_MAX_KEY} characters.")
-        if value is not None and len(value) > _MAX_VALUE:
-            raise ValueError(f"The value of {key!r} is longer than {_MAX_VALUE} characters.")
-        _printable(key + (value or ""))
-    return dict(pairs)
-
-
-def _unsupported(value: Any) -> None:
-    if value:
-        raise ValueError(_NOT_YET)
-
-
-def _as_model(value: Any) -> Any:
-    return {"id": value} if isinstance(value, str) else value
-
-
-def _as_effort(value: Any) -> Any:
-    return value.get("type") if isinstance(value, Mapping) else value
+from loopagent.web.api.toolsets import Model, Tools
 
 
 def _as_agent(value: Any) -> Any:
     return {"type": "agent", "id": value} if isinstance(value, str) else value
-
-
-Text = Annotated[str, AfterValidator(_printable)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_printable)]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
-Metadata = Annotated[dict[str, str], AfterValidator(_metadata)]
-MetadataChange = Annotated[dict[str, str | None], AfterValidator(_metadata)]
-Unsupported = Annotated[Any, AfterValidator(_unsupported)]
-
-
-class ModelBody(Body):
-    """A model: its id, or an object with effort and speed."""
-
-    id: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
-    effort: Annotated[Effort | None, BeforeValidator(_as_effort)] = None
-    speed: Literal["standard", "fast"] | None = None
-
-    def choice(self) -> ModelChoice:
-        effort = {"type": self.effort} if self.effort else None
-        return ModelChoice(id=self.id, effort=effort, speed=self.speed)
-
-
-Model = Annotated[ModelBody, BeforeValidator(_as_model, json_schema_input_type=str | ModelBody)]
-
-
-class PolicyBody(Body):
-    """`auto` leaves the decision to the server's own rules."""
-
-    type: Literal["always_allow", "always_ask", "always_deny", "auto"]
-
-
-class ToolDefaultsBody(Body):
-    enabled: bool | None = None
-    permission_policy: PolicyBody | None = None
-
-
-class ToolConfigBody(ToolDefaultsBody):
-    name: str
-
-
-class ToolsetBody(Body):
-    """The built-in tools; `custom` and `mcp_toolset` are not supported yet."""
-
-    type: str
-    default_config: ToolDefaultsBody | None = None
-    configs: list[ToolConfigBody] = []
-
-    def toolset(self) -> Toolset:
-        fields: dict[str, Any] = {"type": self.type, "configs": [_chosen(c) for c in self.configs]}
-        if self.default_config is not None:
-            fields["default_config"] = _chosen(self.default_config)
-        return Toolset.model_validate(fields)
-
-
-def _chosen(config: ToolDefaultsBody) -> dict[str, Any]:
-    fields = config.model_dump(exclude_none=True)
-    if fields.get("permission_policy", {}).get("type") == "auto":
-        del fields["permission_policy"]
-    return fields
-
-
-def _toolsets(tools: list[ToolsetBody]) -> list[ToolsetBody]:
-    for tool in tools:
-        if tool.type in {"custom", "mcp_toolset"}:
-            raise ValueError(f"Tools of type {tool.type!r} are not supported yet. Leave them out.")
-        if tool.type != "agent_toolset_20260401":
-            raise ValueError(f"{tool.type!r} is no type of tools. Use agent_toolset_20260401.")
-        for config in tool.configs:
-            if config.name not in WIRE_TO_SDK:
-                known = ", ".join(WIRE_TO_SDK)
-                raise ValueError(f"There is no tool {config.name!r}. There are: {known}.")
-    if len(tools) > 1:
-        raise ValueError("One agent_toolset_20260401 is enough. Merge them.")
-    return tools
-
-
-Tools = Annotated[list[ToolsetBody], AfterValidator(_toolsets)]
 
 
 class AgentFields(Body):
@@ -163,7 +42,7 @@ class AgentFields(Body):
 class AgentCreate(AgentFields):
     name: Name
     model: Model
-    metadata: Metadata = {}
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class AgentUpdate(AgentFields):
@@ -188,9 +67,9 @@ def _environment_config(config: EnvironmentConfig | None) -> EnvironmentConfig |
         return None
     network = (config.networking or {}).get("type", "unrestricted")
     if network != "unrestricted":
-        raise ValueError(f"networking {network!r} is {_NOT_YET}")
+        raise ValueError(f"networking {network!r} is {NOT_YET}")
     if any(value for name, value in (config.packages or {}).items() if name != "type"):
-        raise ValueError(f"packages are {_NOT_YET}")
+        raise ValueError(f"packages are {NOT_YET}")
     return config
 
 
@@ -201,7 +80,7 @@ class EnvironmentFields(Body):
 
 class EnvironmentCreate(EnvironmentFields):
     name: Name
-    metadata: Metadata = {}
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class EnvironmentUpdate(EnvironmentFields):
@@ -242,9 +121,9 @@ class SessionCreate(Body):
     agent: Agent | None = None
     environment_id: Identifier | None = None
     title: Text | None = None
-    metadata: Metadata = {}
+    metadata: Metadata = Field(default_factory=dict)
     template: Name | None = None
-    initial_events: Annotated[list[UserMessageIn], Field(max_length=50)] = []
+    initial_events: list[UserMessageIn] = Field(default_factory=list, max_length=50)
     resources: Unsupported = None
     vault_ids: Unsupported = None
     budget: Unsupported = None

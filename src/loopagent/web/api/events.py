@@ -10,6 +10,7 @@ from fastapi import Header, Query
 from starlette.responses import Response
 
 from loopagent.domain.ids import SessionId
+from loopagent.eventlog.frames import DraftDelta, Frame
 from loopagent.web.api.bodies import EventsSend
 from loopagent.web.api.given import Caller, SessionPath, Use
 from loopagent.web.api.queries import EventsPage, StreamQuery, resume_point
@@ -70,4 +71,10 @@ async def frames(
     """The frames of a session after a seq, as bytes, without end."""
     async with aclosing(use.log.follow(session_id, after, deltas=deltas)) as following:
         async for frame in following:
-            yield frame.sse()
+            if not is_thinking_text(frame):
+                yield frame.sse()
+
+
+def is_thinking_text(frame: Frame) -> bool:
+    """On the wire thinking is announced only; the official clients choke on its text."""
+    return isinstance(frame, DraftDelta) and frame.type == "agent.thinking"

@@ -18,6 +18,9 @@ from loopagent.domain.session import Session
 from loopagent.storage.asks import Ask
 
 _SERVICE_ACCOUNT = {"type": "service_account"}
+OFFICIAL_TOOLS = frozenset(
+    {"bash", "edit", "read", "write", "glob", "grep", "web_fetch", "web_search"}
+)
 # A tool without a policy follows the server's own rules: the wire's word for that is `auto`.
 _BY_RULES = {"type": "auto"}
 
@@ -73,26 +76,33 @@ def _agent_fields(agent: Agent) -> dict[str, Any]:
 
 
 def _toolset_body(toolset: Toolset) -> dict[str, Any]:
+    """The official clients know eight tools; the configs of our others are under `loop`."""
     default = toolset.default_config
-    enabled = set(toolset.enabled())
-    named = [config.name for config in toolset.configs]
+    configs = _configs(toolset)
     return {
         "type": toolset.type,
         "default_config": {
             "enabled": default.enabled,
             "permission_policy": _policy(default.permission_policy),
         },
-        "configs": [
-            {
-                "type": name,
-                "name": name,
-                "enabled": name in enabled,
-                "permission_policy": _policy_of(toolset, name),
-            }
-            for name in WIRE_TO_SDK
-            if name in named or name in enabled
-        ],
+        "configs": [config for config in configs if config["name"] in OFFICIAL_TOOLS],
+        "loop": {"configs": [c for c in configs if c["name"] not in OFFICIAL_TOOLS]},
     }
+
+
+def _configs(toolset: Toolset) -> list[dict[str, Any]]:
+    enabled = set(toolset.enabled())
+    named = {config.name for config in toolset.configs}
+    return [
+        {
+            "type": name,
+            "name": name,
+            "enabled": name in enabled,
+            "permission_policy": _policy_of(toolset, name),
+        }
+        for name in WIRE_TO_SDK
+        if name in named or name in enabled
+    ]
 
 
 def _policy(policy: Any) -> Mapping[str, str]:

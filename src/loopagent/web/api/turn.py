@@ -18,6 +18,7 @@ from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
 from loopagent.errors import KeyRejectedError, NotFoundError
 from loopagent.eventlog.frames import Frame, Notice, Ping, Row
+from loopagent.web.api.events import is_thinking_text
 from loopagent.web.services import Services
 from loopagent.web.sse import EventStream
 
@@ -122,7 +123,7 @@ async def _frames(use: Services, who: Principal, turn: Turn) -> AsyncGenerator[F
                 yield frame
                 if not inside and turn.begun is None:
                     await _check_still_queued(use, who, turn)
-            elif inside and not isinstance(frame, Notice):
+            elif inside and not isinstance(frame, Notice) and not is_thinking_text(frame):
                 yield frame
 
 
