@@ -175,6 +175,12 @@ async def test_sessions_with_an_unfinished_turn_are_found_after_a_restart(
     assert await database.read(sessions.running) == [running.id, retrying.id, asking.id]
 
 
+async def test_sessions_are_counted_by_status_archived_ones_left_out(database: Database) -> None:
+    running = [a_session(status="running") for _ in range(2)]
+    await insert(database, *running, a_session(), a_session(archived_at=NOON))
+    assert await database.read(sessions.count_by_status) == {"running": 2, "idle": 1}
+
+
 def fill(conn: Connection, session: Session) -> None:
     """One row in every table that holds something of a session."""
     event_id = EventId("sevt_" + session.id)
