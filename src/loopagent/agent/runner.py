@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 from claude_agent_sdk import (
+    AssistantMessage,
     ClaudeSDKClient,
     Message,
     ResultMessage,
@@ -193,6 +194,9 @@ class Runner:
             self._note(message)
             for step in self._translator.read(message):
                 await self._take(step)
+            if isinstance(message, AssistantMessage):
+                # Its calls have their events now, those made again after a restart, too.
+                self._approvals.wake()
             if isinstance(message, ResultMessage):
                 # The CLI reports running totals; a turn's cost is the difference.
                 total = message.total_cost_usd
@@ -219,8 +223,6 @@ class Runner:
         match step:
             case Emit(event):
                 await self._port.emit([event])
-                if isinstance(event, e.AgentToolUse | e.AgentMcpToolUse):
-                    self._approvals.wake()
             case OpenDraft(event_id, kind):
                 self._port.open_draft(event_id, kind)
             case DraftText(text):

@@ -38,6 +38,9 @@ class Follower:
             self.has_more = len(rows) == PAGE
             if not rows:
                 self.live.known_up_to(self._seq)
+            for row in rows:
+                # The database may be ahead of what was published: the draft is complete, then.
+                self.live.complete(row)
         # After the wait above: from here on nothing changes in between.
         self._rest_of_draft(frames)
         frames.extend(rows)

@@ -117,7 +117,7 @@ class Live:
             self._tail.append(row)
             self._tail_chars += len(row.body)
             self._last_seq = row.seq
-            self._complete(row)
+            self.complete(row)
         while len(self._tail) > _TAIL_ROWS or self._tail_chars > _TAIL_CHARS:
             self._tail_chars -= len(self._tail.popleft().body)
         if rows:
@@ -165,7 +165,8 @@ class Live:
         if self.draft is not None:
             self._put_aside(self.draft)
 
-    def _complete(self, row: StoredEvent) -> None:
+    def complete(self, row: StoredEvent) -> None:
+        """A row is on disk: if it was being written, all of its text is shown."""
         if self.draft is not None and self.draft.event_id == row.id:
             self.draft.show()
             self._put_aside(self.draft)

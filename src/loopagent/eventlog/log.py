@@ -107,7 +107,8 @@ class EventLog:
         rows: list[StoredEvent] = []
         fresh: list[EventRow] = []
         for event in new:
-            known = _known(conn, session_id, event)
+            known = next((row for row in rows if row.id == event.id), None)
+            known = known or _known(conn, session_id, event)
             if known is not None:
                 rows.append(known)
                 continue
