@@ -16,6 +16,11 @@ from tests.support.stream import Frame, frames, text_of
 
 pytestmark = pytest.mark.slow
 
+STATUSES = {
+    "session.status_idle",
+    "session.status_running",
+    "session.status_rescheduled",
+}
 WORDS = [f"w{number}" for number in range(200)]
 
 
@@ -52,9 +57,10 @@ def status(client: httpx.Client, session: str) -> dict[str, Any]:
 
 
 def last_reason(client: httpx.Client, session: str) -> str | None:
-    last = events(client, session)[-1:]
-    if last and last[0]["type"] == "session.status_idle":
-        return str(last[0]["stop_reason"]["type"])
+    """Why the session is idle; None while it runs."""
+    said = [event for event in events(client, session) if event["type"] in STATUSES]
+    if said and said[-1]["type"] == "session.status_idle":
+        return str(said[-1]["stop_reason"]["type"])
     return None
 
 

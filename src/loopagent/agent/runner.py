@@ -195,7 +195,6 @@ class Runner:
             for step in self._translator.read(message):
                 await self._take(step)
             if isinstance(message, AssistantMessage):
-                # Its calls have their events now, those made again after a restart, too.
                 self._approvals.wake()
             if isinstance(message, ResultMessage):
                 # The CLI reports running totals; a turn's cost is the difference.
