@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, new_event_id
+from loopagent.domain.session import apply
+from loopagent.domain.text import well_formed
+from tests.domain import made
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -107,3 +110,58 @@ def test_a_known_event_without_its_fields_is_refused() -> None:
 def test_a_client_may_send_user_events_alone() -> None:
     with pytest.raises(ValueError, match=r"user\.message"):
         e.parse_user_event({"type": "agent.message", "content": []})
+
+
+@pytest.mark.parametrize("data", ["[]", "null", '"text"', "{}", '{"type": []}', '{"type": 3}', "{"])
+def test_what_is_no_event_is_refused_as_a_wrong_value(data: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  whichever of its kinds
+        e.parse_event(data)
+
+
+def test_nulls_in_unknown_fields_and_blocks_are_kept() -> None:
+    fields = {
+        "id": "sevt_1",
+        "type": "user.message",
+        "content": [{"type": "hologram", "depth": None}],
+        "priority": None,
+        "processed_at": None,
+    }
+    assert round_trip(fields) == fields
+
+
+def test_a_title_that_is_taken_away_stays_away() -> None:
+    event = e.SessionUpdated.model_validate({"title": None})
+    assert apply(made.session(title="Before"), e.parse_event(e.encode_event(event))).title is None
+
+
+def test_an_unknown_event_made_here_has_an_id() -> None:
+    event = e.UnknownEvent(type="agent.dream")
+    assert json.loads(e.encode_event(event))["id"] == event.id
+
+
+def test_an_absent_list_of_asks_is_left_out() -> None:
+    idle = e.SessionStatusIdle(stop_reason=e.StopReason(type="end_turn"))
+    assert json.loads(e.encode_event(idle))["stop_reason"] == {"type": "end_turn"}
+
+
+def test_half_a_character_in_a_tool_s_output_can_be_stored() -> None:
+    half = {"a\ud83d": ["b\ude00", {"c": "\ud83d\n"}, 1]}
+    call = e.processed(e.AgentToolUse(name="x", input=half), 3, e.now())
+    read = e.parse_event(e.encode_event(call))
+    assert isinstance(read, e.AgentToolUse)
+    assert read.input == {"a\ufffd": ["b\ufffd", {"c": "\ufffd\n"}, 1]}
+    assert (read.id, read.seq, read.processed_at) == (call.id, 3, call.processed_at)
+
+
+@given(text=st.text(st.characters(codec=None)))
+def test_well_formed_text_has_its_length_and_can_be_stored(text: str) -> None:
+    mended = well_formed(text)
+    assert len(mended) == len(text)
+    assert mended.encode().decode() == mended
+    assert well_formed(mended) == mended
+
+
+def test_the_text_of_a_message_is_that_of_its_text_blocks() -> None:
+    picture = {"type": "image", "source": {}}
+    message = e.UserMessage.model_validate({"content": [e.text_block("a"), picture]})
+    assert e.plain_text([*message.content, e.text_block("b")]) == "ab"

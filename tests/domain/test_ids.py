@@ -76,3 +76,9 @@ def test_money_is_written_exactly(amount: int) -> None:
 def test_money_for_the_wire_and_for_people(amount: int, wire: str, shown: str) -> None:
     assert money.to_dollars(MicroUSD(amount)) == wire
     assert money.format_dollars(MicroUSD(amount)) == shown
+
+
+def test_agents_environments_and_requests_have_ids_of_their_own() -> None:
+    assert ids.new_agent_id().startswith("agent_")
+    assert ids.new_environment_id().startswith("env_")
+    assert ids.new_request_id().startswith("req_")

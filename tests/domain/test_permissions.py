@@ -16,7 +16,7 @@ from loopagent.domain.agent import (
     ToolDefaults,
     Toolset,
 )
-from loopagent.domain.permissions import PATH_INPUTS, Grounds, Verdict, decide
+from loopagent.domain.permissions import PATH_INPUTS, Grounds, Verdict, decide, named_path
 from tests.domain import made
 
 HOME = PurePosixPath("/sessions/one/workspace")
@@ -136,3 +136,37 @@ def test_a_policy_of_its_own_goes_before_the_default() -> None:
 
 def test_an_agent_s_tools_are_its_first_toolset() -> None:
     assert made.agent(tools=[everything()]).toolset() == everything()
+
+
+def test_the_last_of_two_settings_of_a_tool_counts() -> None:
+    configs = [
+        {"name": "bash", "enabled": True, "permission_policy": {"type": "always_allow"}},
+        {"name": "bash", "enabled": False, "permission_policy": {"type": "always_deny"}},
+    ]
+    toolset = Toolset.model_validate({"type": "agent_toolset_20260401", "configs": configs})
+    assert "bash" not in toolset.enabled()
+    assert toolset.policy("bash") == "always_deny"
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "named"),
+    [
+        ("Read", {"file_path": "a.txt"}, "a.txt"),
+        ("Read", {"path": "a.txt"}, None),
+        ("Read", {"file_path": 3}, None),
+        ("Bash", {"command": "ls", "path": "/etc"}, None),
+        ("Grep", {"pattern": "/etc/x", "path": "src"}, "src"),
+        ("Glob", {"pattern": "**/*.py"}, None),
+        ("Glob", {"pattern": "**/*.py", "path": "src"}, "src"),
+        # An absolute pattern says where the CLI searches, whatever the path says.
+        ("Glob", {"pattern": "/etc/*.conf", "path": "src"}, "/etc"),
+        ("Glob", {"pattern": "/etc/ssh*/[a-z]?/{a,b}"}, "/etc"),
+        ("Glob", {"pattern": "/etc/passwd"}, "/etc"),
+        ("Glob", {"pattern": "/*"}, "/"),
+        ("Glob", {"pattern": "~/.ssh/*"}, "~/.ssh"),
+    ],
+)
+def test_an_input_names_the_path_that_the_cli_will_use(
+    tool: str, given: dict[str, object], named: str | None
+) -> None:
+    assert named_path(tool, given) == named

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
@@ -144,3 +145,24 @@ def test_tokens_that_are_missing_or_null_count_as_none() -> None:
     usage = json.loads('{"input_tokens": 3, "output_tokens": null, "server_tool_use": {}}')
     assert TokenUsage.of(usage) == TokenUsage(input_tokens=3)
     assert TokenUsage.of(None) + TokenUsage.of(usage) == TokenUsage(input_tokens=3)
+
+
+def test_the_wait_for_an_answer_is_no_active_time() -> None:
+    call = e.AgentToolUse(name="bash", input={}, evaluated_permission="ask")
+    log: list[tuple[int, e.Event]] = [
+        (0, e.SessionStatusRunning()),
+        (5, idle("requires_action")),
+        (65, e.SessionStatusRunning()),
+    ]
+    session = apply(made.session(), call)
+    for second, event in log:
+        session = apply(session, e.processed(event, 1, made.START + timedelta(seconds=second)))
+    assert (session.active_ms, session.running_since) == (5000, made.START + timedelta(seconds=65))
+    end = e.processed(e.SessionStatusTerminated(), 9, made.START + timedelta(seconds=67))
+    assert apply(session, end).active_ms == 7000
+
+
+@pytest.mark.parametrize("turn", [None, {}, {"cost_usd": None}])
+def test_a_turn_without_a_price_costs_nothing(turn: Any) -> None:
+    event = e.SessionStatusIdle(stop_reason=e.StopReason(type="end_turn"), loop={"turn": turn})
+    assert apply(made.session(), event).cost == 0

@@ -159,3 +159,18 @@ async def test_a_complete_message_leaves_no_draft(
     await database.write(lambda conn: drafts.save(conn, session_id, draft))
     await log.append(session_id, [said("whole", event_id)])
     assert await log.take_draft(session_id) is None
+
+
+@pytest.mark.parametrize("ending", ["result", "mcp result", "terminated"])
+async def test_an_ask_that_is_over_closes(
+    log: EventLog, database: Database, session_id: SessionId, ending: str
+) -> None:
+    call = e.AgentToolUse(name="bash", input={}, evaluated_permission="ask")
+    await log.append(session_id, [call])
+    ends: dict[str, e.Event] = {
+        "result": e.AgentToolResult(tool_use_id=call.id),
+        "mcp result": e.AgentMcpToolResult(mcp_tool_use_id=call.id),
+        "terminated": e.SessionStatusTerminated(),
+    }
+    await log.append(session_id, [ends[ending]])
+    assert await database.read(lambda conn: asks.list_open(conn, session_id)) == []

@@ -73,7 +73,7 @@ class Toolset(_Part):
 
     def policy(self, name: str) -> PolicyName | None:
         """The policy that the agent's author chose for a tool, or None."""
-        for config in self.configs:
+        for config in reversed(self.configs):  # the last word counts, as in `enabled`
             if config.name == name and config.permission_policy is not None:
                 return config.permission_policy.type
         default = self.default_config.permission_policy

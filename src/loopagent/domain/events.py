@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic_core import PydanticSerializationError, to_json
 
 from loopagent.domain.ids import EventId, new_event_id
+from loopagent.domain.text import well_formed_json
 
 Json = dict[str, Any]
 
@@ -144,7 +146,7 @@ class StopReason(_Record):
     """Why a session is idle; `event_ids` lists the open asks of `requires_action`."""
 
     type: str
-    event_ids: list[EventId] | None = None
+    event_ids: list[EventId] | None = Field(default=None, exclude_if=lambda ids: ids is None)
 
 
 class SessionStatusRunning(_Event):
@@ -253,10 +255,11 @@ E = TypeVar("E", bound=_Event)
 def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
     """An event from its JSON text or object; unknown types become UnknownEvent.
 
-    Raises ValueError (pydantic's) if a known type lacks its fields.
+    Raises ValueError if it is no object with a type, or a known type lacks its fields.
     """
     fields = json.loads(data) if isinstance(data, str | bytes) else data
-    kind = _KNOWN.get(fields.get("type", ""), UnknownEvent)
+    name = fields.get("type") if isinstance(fields, Mapping) else None
+    kind = _KNOWN.get(name, UnknownEvent) if isinstance(name, str) else UnknownEvent
     return kind.model_validate(fields)
 
 
@@ -267,11 +270,13 @@ def parse_user_event(data: Mapping[str, Any]) -> UserEvent:
 
 def encode_event(event: Event) -> str:
     """The wire's JSON text of an event: absent fields are left out, `processed_at` never."""
+    absent = {name for name in type(event).model_fields if getattr(event, name) is None}
     if isinstance(event, UnknownEvent):
-        missing = None if event.processed_at else {"processed_at"}
-        text = event.model_dump_json(exclude_unset=True, exclude=missing)
-    else:
-        text = event.model_dump_json(exclude_none=True)
+        absent -= event.model_fields_set - {"processed_at"}
+    try:
+        text = event.model_dump_json(exclude=absent)
+    except PydanticSerializationError:  # half a character somewhere, which no UTF-8 can hold
+        text = to_json(well_formed_json(event.model_dump(exclude=absent))).decode()
     return text if event.processed_at else text[:-1] + ',"processed_at":null}'
 
 

@@ -6,10 +6,11 @@ permission callback: on a resume the CLI may skip the hook, so no single place i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from loopagent.domain.agent import SDK_TO_WIRE, Toolset
 
@@ -23,6 +24,7 @@ PATH_INPUTS: Mapping[str, str] = {
     "Glob": "path",
     "Grep": "path",
 }
+_WILD = re.compile(r"[*?\[{]")
 _ALWAYS_ASK = frozenset({"AskUserQuestion", "ExitPlanMode"})
 _HARMLESS = frozenset({"TaskCreate", "TaskUpdate", "TaskList", "TaskGet", "Agent", "Task"})
 
@@ -48,6 +50,16 @@ class Grounds:
     isolated: bool = False
 
 
+def named_path(tool: str, tool_input: Mapping[str, Any]) -> str | None:
+    """The path that a tool's input names, as it is written; None if it names none."""
+    pattern = tool_input.get("pattern")
+    if tool == "Glob" and isinstance(pattern, str) and pattern.startswith(("/", "~")):
+        # Then the CLI searches in the fixed part of the pattern, whatever `path` says.
+        return _WILD.split(pattern, maxsplit=1)[0].rpartition("/")[0] or "/"
+    path = tool_input.get(PATH_INPUTS.get(tool, ""))
+    return path if isinstance(path, str) else None
+
+
 def decide(grounds: Grounds, tool: str, path: PurePosixPath | None) -> Decision:
     """Whether a call of `tool` (the CLI's name) may run.
 
@@ -70,7 +82,7 @@ def decide(grounds: Grounds, tool: str, path: PurePosixPath | None) -> Decision:
             return Decision(verdict="ask", reason="The agent's policy asks for this tool.")
         case "always_deny":
             return Decision(verdict="deny", reason="The agent's policy forbids this tool.")
-        case None:
+        case None:  # pragma: no branch
             return _default(grounds, tool)
 
 

@@ -100,7 +100,7 @@ def _apply(session: Session, event: e.Event) -> Session:
         case e.SessionStatusRescheduled():
             return replace(session, status="rescheduling")
         case e.SessionStatusTerminated():
-            return replace(session, status="terminated", asks=(), running_since=None)
+            return replace(_at_rest(session, event), status="terminated", asks=())
         case e.SessionError() if event.error.retry_status.type != "retrying":
             return replace(session, error=event.error)
         case e.ModelRequestEnd():
@@ -134,25 +134,20 @@ def _asks(asks: tuple[EventId, ...], event: e.Event) -> tuple[EventId, ...]:
 
 
 def _idle(session: Session, event: e.SessionStatusIdle) -> Session:
+    session = replace(_at_rest(session, event), status="idle", stop_reason=event.stop_reason)
     if event.stop_reason.type == "requires_action":
-        return replace(session, status="idle", stop_reason=event.stop_reason)
-    turn = (event.loop or {}).get("turn", {})
-    return replace(
-        session,
-        status="idle",
-        stop_reason=event.stop_reason,
-        asks=(),
-        turns=session.turns + 1,
-        cost=MicroUSD(session.cost + from_dollars(float(turn.get("cost_usd", 0.0)))),
-        active_ms=session.active_ms + _elapsed_ms(session, event),
-        running_since=None,
-    )
+        return session
+    turn = (event.loop or {}).get("turn") or {}
+    cost = from_dollars(float(turn.get("cost_usd") or 0.0))
+    return replace(session, asks=(), turns=session.turns + 1, cost=MicroUSD(session.cost + cost))
 
 
-def _elapsed_ms(session: Session, event: e.SessionStatusIdle) -> int:
+def _at_rest(session: Session, event: e.Event) -> Session:
+    """The time up to here counts as active; a wait for an answer does not."""
     if session.running_since is None or event.processed_at is None:
-        return 0
-    return max(0, round((event.processed_at - session.running_since).total_seconds() * 1000))
+        return replace(session, running_since=None)
+    elapsed = round((event.processed_at - session.running_since).total_seconds() * 1000)
+    return replace(session, active_ms=session.active_ms + max(0, elapsed), running_since=None)
 
 
 def _updated(session: Session, event: e.SessionUpdated) -> Session:

@@ -77,9 +77,12 @@ class Notice:
 
     type: str
     body: str
+    _sse: bytes | None = field(default=None, repr=False, compare=False)
 
     def sse(self) -> bytes:
-        return f"event: {self.type}\ndata: {self.body}\n\n".encode()
+        if self._sse is None:
+            self._sse = f"event: {self.type}\ndata: {self.body}\n\n".encode()
+        return self._sse
 
 
 @dataclass(slots=True)

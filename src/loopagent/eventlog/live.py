@@ -8,143 +8,91 @@ database, drafts are saved.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 from loopagent.domain.ids import EventId, SessionId
-from loopagent.eventlog.frames import DraftDelta, DraftStart, Notice, StoredEvent
+from loopagent.eventlog.bell import Bell
+from loopagent.eventlog.draft import Draft
+from loopagent.eventlog.frames import Notice, StoredEvent
+from loopagent.eventlog.tail import Tail
 
+# How long text may wait to be joined with what follows. Waking hundreds of followers for every
+# few characters costs more than anybody can see; with a few of them each piece may go at once.
 JOIN_SECONDS = 0.04
-MAX_DRAFT = 32_000_000
-_TAIL_ROWS = 256
-_TAIL_CHARS = 4_000_000
+JOIN_SECONDS_FOR_FEW = 0.015
+FEW = 50
 _RECENT = 8
 _NOTICES = 64
-_CACHED = 16
-
-
-class Draft:
-    """An event that is being written. Followers see the text up to `visible`."""
-
-    def __init__(self, event_id: EventId, kind: str) -> None:
-        self.event_id = event_id
-        self.kind = kind
-        self.is_open = True
-        self.is_saved = False
-        self.visible = 0
-        self.start = DraftStart(event_id, kind)
-        self._text = ""
-        self._pieces: list[str] = []
-        self._length = 0
-        self._deltas: OrderedDict[tuple[int, int], DraftDelta] = OrderedDict()
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        if self._pieces:
-            self._text += "".join(self._pieces)
-            self._pieces.clear()
-        return self._text
-
-    def extend(self, text: str) -> None:
-        if self._length + len(text) <= MAX_DRAFT:
-            self._pieces.append(text)
-            self._length += len(text)
-            self.is_saved = False
-
-    def show(self) -> None:
-        """Let followers see all that there is."""
-        self.visible = self._length
-
-    def since(self, offset: int) -> DraftDelta | None:
-        """What a follower that has `offset` characters lacks: made once for all of them."""
-        if offset >= self.visible:
-            return None
-        key = (offset, self.visible)
-        delta = self._deltas.get(key)
-        if delta is None:
-            piece = self.text[offset : self.visible]
-            delta = DraftDelta(self.event_id, self.kind, offset, piece)
-            self._deltas[key] = delta
-            if len(self._deltas) > _CACHED:
-                self._deltas.popitem(last=False)
-        return delta
-
-
-class Bell:
-    """Wakes all that wait. Take `next()` before looking: then no ring is missed."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def next(self) -> asyncio.Event:
-        return self._event
-
-    def ring(self) -> None:
-        rung, self._event = self._event, asyncio.Event()
-        rung.set()
 
 
 class Live:
-    """The live side of one session. Used from the loop's thread alone."""
+    """The live side of one session. Used from the loop's thread alone.
 
-    def __init__(self, session_id: SessionId, hold: Callable[[Live, bool], None]) -> None:
+    touched: called when there is something to save or to unsave.
+    """
+
+    def __init__(self, session_id: SessionId, touched: Callable[[Live], None]) -> None:
         self.session_id = session_id
         self.bell = Bell()
+        self.tail = Tail()
         self.draft: Draft | None = None
+        self.void: Draft | None = None
         self.pings = 0
         self.notice_count = 0
-        self._hold = hold
+        self._followers = 0
+        self._touched = touched
         self._recent: OrderedDict[EventId, Draft] = OrderedDict()
         self._notices: deque[tuple[int, Notice]] = deque(maxlen=_NOTICES)
-        self._tail: deque[StoredEvent] = deque()
-        self._tail_chars = 0
-        self._last_seq: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._shown_at = float("-inf")
+
+    # -- who follows ------------------------------------------------------------------------
+
+    @property
+    def is_followed(self) -> bool:
+        return self._followers > 0
+
+    def enter(self) -> None:
+        """A follower comes."""
+        self._followers += 1
+
+    def leave(self) -> None:
+        """A follower goes; without any, rows are not kept in memory."""
+        self._followers -= 1
+        if not self._followers:
+            self.tail.forget()
 
     # -- rows -------------------------------------------------------------------------------
 
     def publish(self, rows: Sequence[StoredEvent]) -> None:
         """Rows that are on disk now."""
-        for row in rows:
-            if self._last_seq is not None and row.seq <= self._last_seq:
-                continue
-            if self._tail and row.seq != self._tail[-1].seq + 1:
-                # A row before it is on its way, or was written elsewhere: the database has all.
-                self._tail.clear()
-                self._tail_chars = 0
-            self._tail.append(row)
-            self._tail_chars += len(row.body)
-            self._last_seq = row.seq
-            self.complete(row)
-        while len(self._tail) > _TAIL_ROWS or self._tail_chars > _TAIL_CHARS:
-            self._tail_chars -= len(self._tail.popleft().body)
+        self.tail.add(rows)
+        self.settle(rows)
         if rows:
             self.bell.ring()
 
-    def after(self, seq: int) -> list[StoredEvent] | None:
-        """Rows after `seq` from memory; None if only the database can tell."""
-        if self._last_seq is not None and seq >= self._last_seq:
-            return []
-        if self._tail and self._tail[0].seq <= seq + 1:
-            return [row for row in self._tail if row.seq > seq]
-        return None
+    def settle(self, rows: Sequence[StoredEvent]) -> None:
+        """The draft is complete if its row is among these, however they became known."""
+        for row in rows:
+            if self.draft is not None and self.draft.event_id == row.id:
+                self._put_aside(self.draft)
 
-    def known_up_to(self, seq: int) -> None:
-        """The database had nothing after `seq`."""
-        if self._last_seq is None:
-            self._last_seq = seq
+    def written_elsewhere(self, head: int) -> None:
+        """The database's newest row is `head`, whoever wrote it."""
+        if self.tail.skip_to(head):
+            self.bell.ring()
 
     # -- the draft --------------------------------------------------------------------------
 
     def open_draft(self, event_id: EventId, kind: str) -> None:
-        """An event begins to be written."""
+        """An event begins to be written; one that was not completed won't be any more."""
         self.close_draft()
-        self.draft = Draft(event_id, kind)
-        self._hold(self, True)
-        self._show()
-        self._shown_at = float("-inf")  # its first piece of text is not held back
+        self.draft, self.void = Draft(event_id, kind), None
+        self._shown_at = float("-inf")
+        self._touched(self)
+        self.bell.ring()
 
     def extend_draft(self, text: str) -> None:
         """It goes on. The first piece is shown at once, further ones are joined for a moment."""
@@ -154,7 +102,8 @@ class Live:
         if self._timer is not None:
             return
         loop = asyncio.get_running_loop()
-        wait = self._shown_at + JOIN_SECONDS - loop.time()
+        joined = JOIN_SECONDS_FOR_FEW if self._followers <= FEW else JOIN_SECONDS
+        wait = self._shown_at + joined - loop.time()
         if wait <= 0:
             self._show()
         else:
@@ -163,30 +112,9 @@ class Live:
     def close_draft(self) -> None:
         """It will not be completed."""
         if self.draft is not None:
+            self.void = self.draft
             self._put_aside(self.draft)
-
-    def complete(self, row: StoredEvent) -> None:
-        """A row is on disk: if it was being written, all of its text is shown."""
-        if self.draft is not None and self.draft.event_id == row.id:
-            self.draft.show()
-            self._put_aside(self.draft)
-
-    def _put_aside(self, draft: Draft) -> None:
-        draft.is_open = False
-        self.draft = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._recent[draft.event_id] = draft
-        if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
-        self._hold(self, False)
-
-    def _show(self) -> None:
-        self._timer = None
-        if self.draft is not None:
-            self.draft.show()
-            self._shown_at = asyncio.get_running_loop().time()
+            self._touched(self)
             self.bell.ring()
 
     def find_draft(self, event_id: EventId) -> Draft | None:
@@ -195,17 +123,42 @@ class Live:
             return self.draft
         return self._recent.get(event_id)
 
+    def _put_aside(self, draft: Draft) -> None:
+        """Followers that have begun it still want its end."""
+        draft.show()
+        self.draft = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._recent[draft.event_id] = draft
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+
+    def _show(self) -> None:
+        self._timer = None
+        assert self.draft is not None  # its end cancels the timer
+        self.draft.show()
+        self._shown_at = asyncio.get_running_loop().time()
+        self.bell.ring()
+
     # -- notices and pings ------------------------------------------------------------------
 
     def notice(self, kind: str, body: str) -> None:
-        """Tell those who look now of something that has no row; it is not kept."""
+        """Tell those who look now of an event that has no row yet; it is not kept.
+
+        Nothing is said if its row has come first: that would look like a step back.
+        """
+        if self.tail.has(json.loads(body)["id"]):
+            return
         self.notice_count += 1
         self._notices.append((self.notice_count, Notice(kind, body)))
         self.bell.ring()
 
     def notices_after(self, count: int) -> list[Notice]:
+        """The newest notices, as far as they are remembered."""
         return [notice for number, notice in self._notices if number > count]
 
     def ping(self) -> None:
+        """Followers that hear nothing else get a sign of life."""
         self.pings += 1
         self.bell.ring()

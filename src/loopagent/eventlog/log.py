@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
@@ -17,10 +15,11 @@ import anyio
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session, apply
-from loopagent.errors import LoopError, StaleSequenceError
+from loopagent.errors import StaleSequenceError
 from loopagent.eventlog.follower import Follower
 from loopagent.eventlog.frames import Frame, StoredEvent
-from loopagent.eventlog.live import Draft, Live
+from loopagent.eventlog.keeper import Keeper, Lives, saved
+from loopagent.eventlog.live import Live
 from loopagent.eventlog.projection import project, set_aside
 from loopagent.storage import drafts, events, sessions
 from loopagent.storage.database import Connection, Database
@@ -29,21 +28,18 @@ from loopagent.storage.events import EventRow
 
 __all__ = ["EventLog", "StoredEvent"]
 
-log = logging.getLogger(__name__)
-
-_SAVE_SECONDS = 1.0
-_PING_SECONDS = 10.0
 _CLOSE_WITHIN = 5.0
-_ENDS_DRAFT = {"agent.message", "agent.thinking", "session.status_idle"}
+_DRAFTED = {"agent.message", "agent.thinking"}
+_ENDS_TURN = {"session.status_idle", "session.status_terminated"}
 
 
 class EventLog:
-    """All logs. Enter it as a context: a task of its own saves drafts and sends pings."""
+    """All logs. Enter it as a context: tasks of its own save drafts and send pings."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lives: weakref.WeakValueDictionary[SessionId, Live] = weakref.WeakValueDictionary()
-        self._writing: dict[SessionId, Live] = {}
+        self._lives: Lives = weakref.WeakValueDictionary()
+        self._keeper = Keeper(database, self._lives)
         self._closed = False
         self._stack = contextlib.AsyncExitStack()
 
@@ -59,11 +55,12 @@ class EventLog:
     ) -> None:
         await self.close()
         await self._stack.aclose()
+        await self._save()  # what runners wrote while the server was ending
 
     @asynccontextmanager
     async def _keeping(self) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._keep, name="event log")
+            tasks.start_soon(self._keeper.run, name="event log")
             try:
                 yield
             finally:
@@ -83,10 +80,12 @@ class EventLog:
         A user event whose id is in the log already gives its row and writes nothing. Raises
         NotFoundError (session), StaleSequenceError, AlreadyAnsweredError (a late answer).
         """
-        rows = await self._database.write(
-            lambda conn: self.append_in(conn, session_id, new, expected_seq=expected_seq)
-        )
-        self.published(session_id, rows)
+        # What is on disk must be shown, also when the caller gives up meanwhile.
+        with anyio.CancelScope(shield=True):
+            rows = await self._database.write(
+                lambda conn: self.append_in(conn, session_id, new, expected_seq=expected_seq)
+            )
+            self.published(session_id, rows)
         return rows
 
     def append_in(
@@ -107,8 +106,7 @@ class EventLog:
         rows: list[StoredEvent] = []
         fresh: list[EventRow] = []
         for event in new:
-            known = next((row for row in rows if row.id == event.id), None)
-            known = known or _known(conn, session_id, event)
+            known = _known(conn, session_id, event, rows)
             if known is not None:
                 rows.append(known)
                 continue
@@ -118,8 +116,7 @@ class EventLog:
         if fresh:
             events.insert_rows(conn, fresh)
             sessions.save(conn, session)
-        if any(row.type in _ENDS_DRAFT for row in fresh):
-            drafts.remove(conn, session_id)
+            _end_draft(conn, session_id, fresh)
         return rows
 
     def published(self, session_id: SessionId, rows: Sequence[StoredEvent]) -> None:
@@ -174,22 +171,29 @@ class EventLog:
 
         deltas: types of events that are shown while they are written: the text so far first.
         """
-        follower = Follower(self.live(session_id), after, deltas, self._page_after)
-        while True:
-            bell = follower.live.bell.next()
-            for frame in await follower.news():
-                yield frame
-            if self._closed or follower.has_ended:
-                return
-            if not follower.has_more:
-                # For ever on purpose: pings ring the bell, too, and `close` does.
-                await bell.wait()
+        live = self.live(session_id)
+
+        async def read_page(seq: int, limit: int) -> tuple[list[StoredEvent], int]:
+            return await self._database.read(lambda conn: _page(conn, session_id, seq, limit))
+
+        follower = Follower(live, after, deltas, read_page)
+        live.enter()
+        try:
+            while not (self._closed or follower.has_ended):
+                heard = live.bell.rings
+                frames = await follower.news()
+                for frame in frames:
+                    yield frame
+                if not frames and not follower.has_more:
+                    await live.bell.wait(heard)
+        finally:
+            live.leave()
 
     def live(self, session_id: SessionId) -> Live:
         """The live side of a session."""
         live = self._lives.get(session_id)
         if live is None:
-            live = Live(session_id, self._hold)
+            live = Live(session_id, self._keeper.hold)
             self._lives[session_id] = live
         return live
 
@@ -203,8 +207,16 @@ class EventLog:
         """What was being written last: from memory, or as it was saved before a crash."""
         live = self._lives.get(session_id)
         if live is not None and live.draft is not None:
-            return _saved(live.draft)
-        return await self._database.read(lambda conn: drafts.get(conn, session_id))
+            return saved(live.draft)
+        void = live.void if live is not None else None
+
+        def read(conn: Connection) -> SavedDraft | None:
+            draft = drafts.get(conn, session_id)
+            if draft is None or (void is not None and void.event_id == draft.event_id):
+                return None
+            return None if events.by_id(conn, session_id, draft.event_id) else draft
+
+        return await self._database.read(read)
 
     async def close(self) -> None:
         """End all followers and save what is being written."""
@@ -213,40 +225,13 @@ class EventLog:
         self._closed = True
         for live in list(self._lives.values()):
             live.bell.ring()
-        with anyio.move_on_after(_CLOSE_WITHIN, shield=True):
-            await self._save_drafts()
+        await self._save()
 
     # -- behind the scenes ------------------------------------------------------------------
 
-    def _hold(self, live: Live, is_writing: bool) -> None:
-        if is_writing:
-            self._writing[live.session_id] = live
-        else:
-            self._writing.pop(live.session_id, None)
-
-    async def _page_after(self, session_id: SessionId, seq: int, limit: int) -> list[StoredEvent]:
-        return await self.page(session_id, after=seq, limit=limit)
-
-    async def _keep(self) -> None:
-        pinged = asyncio.get_running_loop().time()
-        while True:
-            await anyio.sleep(_SAVE_SECONDS)
-            await self._save_drafts()
-            if asyncio.get_running_loop().time() - pinged >= _PING_SECONDS:
-                pinged = asyncio.get_running_loop().time()
-                for live in list(self._lives.values()):
-                    live.ping()
-
-    async def _save_drafts(self) -> None:
-        for live in list(self._writing.values()):
-            draft = live.draft
-            if draft is None or draft.is_saved:
-                continue
-            draft.is_saved = True
-            try:
-                await self._database.write(_save(live.session_id, _saved(draft)))
-            except LoopError as error:
-                log.warning("a draft of %s was not saved: %s", live.session_id, error.message)
+    async def _save(self) -> None:
+        with anyio.move_on_after(_CLOSE_WITHIN, shield=True):
+            await self._keeper.save()
 
 
 def _number(
@@ -259,28 +244,35 @@ def _number(
     return apply(session, placed), row
 
 
-def _known(conn: Connection, session_id: SessionId, event: e.Event) -> StoredEvent | None:
+def _known(
+    conn: Connection, session_id: SessionId, event: e.Event, before: Sequence[StoredEvent]
+) -> StoredEvent | None:
     """The row of an event that a client has sent before: its id is the client's own."""
     if not event.type.startswith("user."):
         return None
     row = events.by_id(conn, session_id, event.id)
-    return None if row is None else _stored(row)
+    if row is not None:
+        return _stored(row)
+    return next((row for row in before if row.id == event.id), None)
+
+
+def _end_draft(conn: Connection, session_id: SessionId, fresh: Sequence[EventRow]) -> None:
+    """Forget the saved draft that these rows complete or make void."""
+    if any(row.type in _ENDS_TURN for row in fresh):
+        drafts.remove(conn, session_id)
+    elif any(row.type in _DRAFTED for row in fresh):
+        draft = drafts.get(conn, session_id)
+        if draft is not None and draft.event_id in {row.id for row in fresh}:
+            drafts.remove(conn, session_id)
+
+
+def _page(
+    conn: Connection, session_id: SessionId, seq: int, limit: int
+) -> tuple[list[StoredEvent], int]:
+    """Rows after a seq, and the newest row's; raises NotFoundError."""
+    head = sessions.get(conn, session_id).seq
+    return [_stored(row) for row in events.page(conn, session_id, after=seq, limit=limit)], head
 
 
 def _stored(row: EventRow) -> StoredEvent:
     return StoredEvent(row.seq, row.id, row.type, row.body)
-
-
-def _saved(draft: Draft) -> SavedDraft:
-    return SavedDraft(draft.event_id, draft.kind, draft.text)
-
-
-def _save(session_id: SessionId, draft: SavedDraft) -> Callable[[Connection], None]:
-    def save(conn: Connection) -> None:
-        # The event may have been completed, or the session deleted, since the draft was read.
-        if events.by_id(conn, session_id, draft.event_id) is None and sessions.exists(
-            conn, session_id
-        ):
-            drafts.save(conn, session_id, draft)
-
-    return save

@@ -39,6 +39,8 @@ def project(conn: Connection, before: Session, event: e.Event) -> None:
             asks.cancel(conn, before.id, event.mcp_tool_use_id)
         case e.SessionStatusIdle() if before.asks and event.stop_reason.type != "requires_action":
             asks.cancel(conn, before.id)
+        case e.SessionStatusTerminated() if before.asks:
+            asks.cancel(conn, before.id)
         case _:
             pass
 

@@ -12,7 +12,7 @@ from loopagent.agent.ports import RunPlan
 from loopagent.config import Settings
 from loopagent.credentials.grants import Grants
 from loopagent.domain.ids import SessionId
-from loopagent.domain.permissions import PATH_INPUTS, Grounds
+from loopagent.domain.permissions import Grounds, named_path
 from loopagent.errors import AgentError
 from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec
 from loopagent.sessions.recovery import CutTurn
@@ -96,9 +96,8 @@ class Plans:
         cwd = self._workspaces.folder(session_id).workspace
 
         def resolve(tool: str, tool_input: Mapping[str, Any]) -> PurePosixPath | None:
-            name = PATH_INPUTS.get(tool)
-            path = tool_input.get(name) if name else None
-            return resolve_inside(cwd, path, cwd) if isinstance(path, str) else None
+            path = named_path(tool, tool_input)
+            return resolve_inside(cwd, path, cwd) if path is not None else None
 
         return resolve
 
