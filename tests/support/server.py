@@ -62,7 +62,7 @@ async def _listening(services: Services, settings: Settings) -> AsyncIterator[st
     config = uvicorn.Config(
         create_app(services),
         log_config=None,
-        lifespan="off",
+        lifespan="on",
         access_log=False,
         timeout_graceful_shutdown=5,
     )

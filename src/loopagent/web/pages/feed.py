@@ -138,7 +138,7 @@ class Feed:
         if (event.seq or 0) > self._session.seq:
             self._session = apply(self._session, event)
         missing = self._transcript.apply(event)
-        if missing is not None and self.ready.is_set():
+        if missing is not None:
             self._orphans.append((missing, event))
         if isinstance(event, e.UserMessage):
             self._queue_is_stale = True
@@ -160,13 +160,15 @@ class Feed:
     async def _flush(self) -> int:
         """Render what changed and give it to all viewers; the bytes of it."""
         await self._adopt_orphans()
-        html = self._changed_blocks()
+        queue = ""
+        if self._queue_is_stale and not self._has_ended:
+            queue = await self._changed_queue()
+        # Nothing may wait from here on: the message's seq says what it holds.
+        html = [*self._changed_blocks(), queue]
         head = head_of(self._session)
         if head != self._head:
             self._head = head
             html.append(partials.head(head))
-        if self._queue_is_stale and not self._has_ended:
-            html.append(await self._changed_queue())
         data = partials.message("".join(html), self._transcript.seq) if any(html) else b""
         if self._is_deleted:
             data += GONE

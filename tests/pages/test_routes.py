@@ -1,0 +1,112 @@
+"""Pages and forms as a browser without scripts uses them."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import anyio.lowlevel
+import httpx
+import pytest
+
+from loopagent.domain import events as e
+from loopagent.domain.ids import SessionId, new_event_id
+from tests.pages.tree import parse
+from tests.support.server import RunningServer
+
+
+@pytest.mark.parametrize("path", ["/", "/new", "/settings", "/docs"])
+async def test_a_page_is_whole_and_carries_nothing_inline(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    answer = await http.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", answer.text)
+    assert "popover" in answer.text
+
+
+async def test_a_failure_is_a_page_for_people_and_a_note_for_scripts(
+    http: httpx.AsyncClient,
+) -> None:
+    page = await http.get("/sessions/nothing")
+    assert page.status_code == 404
+    assert "Nothing is here" in page.text
+    note = await http.get("/sessions/nothing", headers={"hx-request": "true"})
+    assert note.status_code == 404
+    assert note.text.startswith('<hx-partial hx-target="#toasts"')
+
+
+async def test_a_form_that_is_sent_twice_begins_one_session(http: httpx.AsyncClient) -> None:
+    form = {"text": "[[text: hi]]", "event_id": new_event_id()}
+    first = await http.post("/sessions", data=form)
+    second = await http.post("/sessions", data=form)
+    other = await http.post("/sessions", data={**form, "text": "[[text: ho]]"})
+    assert first.status_code == second.status_code == other.status_code == 303
+    assert first.headers["location"] == second.headers["location"] != other.headers["location"]
+
+
+async def test_an_unknown_template_keeps_what_was_written(http: httpx.AsyncClient) -> None:
+    form = {"text": "my <words>", "template": "missing"}
+    answer = await http.post("/sessions", data=form)
+    assert answer.status_code == 400
+    assert "my &lt;words&gt;" in answer.text
+
+
+async def test_a_title_with_markup_is_shown_as_text(
+    http: httpx.AsyncClient, session_id: SessionId
+) -> None:
+    title = "<script>alert(1)</script>"
+    await http.post(f"/sessions/{session_id}/rename", data={"title": title})
+    for path in ("/", f"/sessions/{session_id}", f"/sessions/{session_id}/delete"):
+        text = (await http.get(path)).text
+        assert title not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+
+async def test_the_list_says_nothing_while_nothing_changes(http: httpx.AsyncClient) -> None:
+    version = re.search(r"/list\?version=(\w+)", (await http.get("/")).text)
+    assert version
+    assert (await http.get(f"/list?version={version[1]}")).status_code == 204
+    assert (await http.get("/list?version=old")).status_code == 200
+
+
+async def test_long_output_is_cut_on_the_page_and_whole_on_demand(
+    server: RunningServer, http: httpx.AsyncClient, session_id: SessionId
+) -> None:
+    call = e.AgentToolUse(name="bash", input={"command": "seq"}, evaluated_permission="allow")
+    text = "\n".join(f"line {n}" for n in range(9000))
+    done = e.AgentToolResult(tool_use_id=call.id, content=[e.text_block(text)])
+    await server.services.log.append(session_id, [call, done])
+    page = (await http.get(f"/sessions/{session_id}")).text
+    assert "line 8000" not in page
+    link = re.search(r'href="(/sessions/[^"]*/output[^"]*)"', page)
+    assert link
+    assert "line 8000" in (await http.get(link[1])).text
+
+
+async def test_a_session_with_20_000_events_opens_at_once(
+    server: RunningServer, http: httpx.AsyncClient, session_id: SessionId
+) -> None:
+    for _ in range(20):
+        batch: list[e.Event] = []
+        for n in range(250):
+            call = e.AgentToolUse(
+                name="edit",
+                input={"file_path": "a.py", "old_string": f"x = {n}\ny", "new_string": f"x = {n}"},
+                evaluated_permission="allow",
+            )
+            done = e.AgentToolResult(tool_use_id=call.id, content=[e.text_block("changed")])
+            text = e.AgentMessage(content=[e.text_block(f"Step **{n}** of `many`.\n\n- a\n- b")])
+            batch += [e.UserMessage(content=[e.text_block("go")]), text, call, done]
+        await server.services.log.append(session_id, batch)
+    times = []
+    answer = await http.get("/")
+    for _ in range(4):
+        began = time.perf_counter()
+        answer = await http.get(f"/sessions/{session_id}")
+        times.append(time.perf_counter() - began)
+        await anyio.lowlevel.checkpoint()
+    assert answer.status_code == 200
+    parse(answer.text.split("<body>")[1].split("</body>")[0])
+    assert min(times) < 0.1
