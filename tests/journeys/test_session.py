@@ -242,6 +242,8 @@ def test_killed_with_an_ask_open_the_ask_is_still_there_and_its_answer_counts(
             json={"events": [message(f"[[tool: Bash {tool}]] [[text: done]]")]},
         )
         until(lambda: last_reason(client, session) == "requires_action")
+        # The end of the model's request may be told after the ask.
+        until(lambda: "span.model_request_end" in {e["type"] for e in events(client, session)})
         before = events(client, session)
     server.kill()
     until(lambda: not processes_of(server.workspaces), 10)
