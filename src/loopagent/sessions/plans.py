@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import anyio
 
 from loopagent.agent.ports import RunPlan
+from loopagent.agent.transcript import holds_a_prompt, reopen_asks
 from loopagent.config import Settings
 from loopagent.credentials.grants import Grants
 from loopagent.domain.ids import SessionId
@@ -20,8 +21,6 @@ from loopagent.storage import sessions
 from loopagent.storage.database import Database
 from loopagent.workspaces.paths import resolve_inside
 from loopagent.workspaces.workspaces import Workspaces
-
-_HEAD = 4 << 20  # bytes of a transcript in which its first prompt is found
 
 
 class Plans:
@@ -63,6 +62,8 @@ class Plans:
             )
         transcripts = folder.config / "projects" / PROJECT
         transcript = transcripts / f"{session.sdk_session_id}.jsonl"
+        if cut is not None and cut.recovery.calls:
+            await anyio.to_thread.run_sync(reopen_asks, transcript)
         token = await self._grants.issue(session_id)
         spec = LaunchSpec(
             session_id=session_id,
@@ -76,7 +77,7 @@ class Plans:
             session=session,
             cwd=folder.workspace,
             cli=cli,
-            resume=await anyio.to_thread.run_sync(_holds_a_prompt, transcript),
+            resume=await anyio.to_thread.run_sync(holds_a_prompt, transcript),
             grounds=Grounds(
                 toolset=session.agent.toolset(),
                 workspace=PurePosixPath(folder.workspace.resolve()),
@@ -112,11 +113,3 @@ class Plans:
         for session_id in session_ids:
             await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
 
-
-def _holds_a_prompt(transcript: Path) -> bool:
-    """Whether the CLI can resume from this file: it refuses one without a conversation."""
-    try:
-        with transcript.open("rb") as file:
-            return b'"type":"user"' in file.read(_HEAD)
-    except FileNotFoundError:
-        return False
