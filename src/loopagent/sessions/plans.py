@@ -112,4 +112,3 @@ class Plans:
         """The same for many sessions, at the server's start."""
         for session_id in session_ids:
             await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
-
