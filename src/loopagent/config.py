@@ -86,6 +86,30 @@ class Settings:
     silence_seconds: float = _setting(
         "LOOP_AGENT_SILENCE_SECONDS", 600.0, "Longest silence of a running turn.", low=0.1
     )
+    ask_minutes: float = _setting(
+        "LOOP_AGENT_ASK_MINUTES",
+        15.0,
+        "Minutes after which a process that waits for an answer is ended; the ask stays open.",
+        low=0.0,
+    )
+    recovery: Literal["never", "ask", "auto"] = _setting(
+        "LOOP_AGENT_RECOVERY",
+        "auto",
+        "What new sessions do with a turn that a crash or restart cut: go on by themselves (auto), "
+        "when somebody says so (ask), or stay interrupted (never).",
+    )
+    limit_hours: float = _setting(
+        "LOOP_AGENT_LIMIT_HOURS",
+        12.0,
+        "Hours that a turn waits for rate limits and overload of the model's API to pass.",
+        low=0.0,
+    )
+    limit_pause_seconds: float = _setting(
+        "LOOP_AGENT_LIMIT_PAUSE_SECONDS",
+        15.0,
+        "First such wait where the API names no end; each further one takes twice as long.",
+        low=0.1,
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "LOOP_AGENT_LOG_LEVEL", "INFO", "Least severe message that is logged."
     )

@@ -154,3 +154,8 @@ class AgentError(LoopError):
         super().__init__(message)
         self.kind = kind
         self.retry_status: RetryStatus = retry_status
+
+    @property
+    def is_limit(self) -> bool:
+        """True if the model's API has no room just now: to wait helps."""
+        return self.kind in {"model_rate_limited_error", "model_overloaded_error"}

@@ -73,6 +73,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """All services, started in order and stopped in reverse; SettingsError or StorageError."""
     from loopagent.credentials.grants import Grants
+    from loopagent.credentials.limits import Limits
     from loopagent.credentials.proxy import CredentialProxy
     from loopagent.eventlog.log import EventLog
     from loopagent.sandbox.launcher import choose
@@ -91,7 +92,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await workspaces.empty_trash()
         grants = Grants(database)
         upstream = await _reach_model(settings, stack)
-        proxy = CredentialProxy(grants, upstream)
+        limits = Limits()
+        proxy = CredentialProxy(grants, upstream, on_limited=limits.note)
         stack.push_async_callback(proxy.stop)
         proxy_url = await proxy.start()
         plans = Plans(
@@ -102,13 +104,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             launcher=launcher,
             base_url=lambda: proxy_url,
         )
+        reset_of = limits.reset_of
         supervisor = Supervisor(
-            database,
-            event_log,
-            plans,
-            _load_runner,
-            max_live=settings.max_live,
-            idle_seconds=settings.idle_minutes * 60,
+            settings, database, event_log, plans, load_runner=_load_runner, reset_of=reset_of
         )
         await stack.enter_async_context(supervisor.open())
         yield await _make_services(
@@ -159,6 +157,7 @@ async def _make_services(
         agents=agents,
         environments=environments,
         runs=supervisor,
+        recovery=settings.recovery,
     )
     await supervisor.recover()
     return Services(

@@ -19,7 +19,9 @@ from loopagent.domain.permissions import Decision
 from loopagent.domain.permissions import Verdict as Word
 
 EVENT = EventId("sevt_1")
-ANSWERED = OpenCall(event_id=EVENT, tool="Bash", tool_input={}, verdict=Verdict(allow=True))
+ANSWERED = OpenCall(
+    event_id=EVENT, tool_use_id="toolu_1", tool="Bash", tool_input={}, verdict=Verdict(allow=True)
+)
 
 
 class Place:

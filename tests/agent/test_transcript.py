@@ -6,22 +6,29 @@ from typing import Any
 
 import pytest
 
-from loopagent.agent.transcript import holds_a_prompt, reopen_asks
+from loopagent.agent.transcript import holds_a_prompt, reopen_ask
 
-PROMPT = {"type": "user", "message": {"content": [{"type": "text", "text": "go"}]}}
-CALLS = {"type": "assistant", "message": {"content": [{"type": "tool_use", "id": "a"}]}}
-NOTE = {"type": "file-history-snapshot"}
+Entry = dict[str, Any]
 
-
-def result(content: str, *, is_error: bool = False) -> dict[str, Any]:
-    block = {"type": "tool_result", "tool_use_id": "a", "content": content, "is_error": is_error}
-    return {"type": "user", "message": {"content": [block]}}
+PROMPT = {"type": "user", "uuid": "p", "message": {"content": [{"type": "text", "text": "go"}]}}
+NOTE = {"type": "last-prompt"}
 
 
-GAVE_UP = result("Tool permission request failed: AbortError: closed", is_error=True)
+def call(name: str) -> Entry:
+    block = {"type": "tool_use", "id": name, "name": "Bash", "input": {"command": name}}
+    return {"type": "assistant", "uuid": f"u-{name}", "message": {"content": [block]}}
 
 
-def write(path: Path, *entries: dict[str, Any]) -> bytes:
+def result(name: str, content: str = "fine", *, is_error: bool = False) -> Entry:
+    block = {"type": "tool_result", "tool_use_id": name, "content": content, "is_error": is_error}
+    return {"type": "user", "uuid": f"r-{name}", "message": {"content": [block]}}
+
+
+def gave_up(name: str) -> Entry:
+    return result(name, "Tool permission request failed: AbortError: closed", is_error=True)
+
+
+def write(path: Path, *entries: Entry) -> bytes:
     data = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
     path.write_bytes(data)
     return data
@@ -30,37 +37,63 @@ def write(path: Path, *entries: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize(
     ("kept", "cut"),
     [
-        ([PROMPT, CALLS], [GAVE_UP]),
-        ([PROMPT, CALLS], [GAVE_UP, NOTE]),
-        ([PROMPT, CALLS], [GAVE_UP, GAVE_UP]),
-        ([PROMPT, CALLS, result("fine")], [GAVE_UP]),
-        ([PROMPT, CALLS, GAVE_UP, CALLS], []),
-        ([PROMPT, CALLS, GAVE_UP, PROMPT], []),
-        ([PROMPT, CALLS, result("Tool permission request failed")], []),
-        ([PROMPT, CALLS, result("exit code 1", is_error=True)], []),
-        ([PROMPT, CALLS, NOTE], []),
+        ([PROMPT, call("a")], []),
+        ([PROMPT, call("a")], [gave_up("a")]),
+        ([PROMPT, call("a"), NOTE], [gave_up("a"), NOTE]),
+        ([PROMPT, call("b"), call("a"), result("b")], [gave_up("a")]),
+        ([PROMPT, call("b"), PROMPT, call("a")], []),
     ],
 )
-def test_only_asks_that_the_kill_left_without_an_answer_are_reopened(
-    tmp_path: Path, kept: list[dict[str, Any]], cut: list[dict[str, Any]]
+def test_the_only_call_without_a_result_is_marked_as_still_to_be_decided(
+    tmp_path: Path, kept: list[Entry], cut: list[Entry]
 ) -> None:
     file = tmp_path / "t.jsonl"
     before = write(file, *kept)
     write(file, *kept, *cut)
-    reopen_asks(file)
-    assert file.read_bytes() == before
+    assert reopen_ask(file, "a")
+    after = file.read_bytes()
+    assert after.startswith(before)
+    mark = json.loads(after[len(before) :])
+    assert mark["attachment"]["type"] == "hook_deferred_tool"
+    assert mark["attachment"]["toolUseID"] == "a"
+    assert mark["attachment"]["toolInput"] == {"command": "a"}
+    assert mark["parentUuid"] == [entry["uuid"] for entry in kept if "uuid" in entry][-1]
 
 
-def test_half_a_line_at_the_end_is_no_obstacle(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kept", "cut"),
+    [
+        ([PROMPT, call("a"), call("b")], [gave_up("a"), gave_up("b")]),
+        ([PROMPT, call("b")], []),
+        ([PROMPT, call("a"), gave_up("a"), call("b")], []),
+        ([PROMPT, call("a"), gave_up("a"), PROMPT], []),
+        ([PROMPT, call("a"), result("a", "Tool permission request failed")], []),
+        ([PROMPT, call("a"), result("a", "exit code 1", is_error=True)], []),
+        ([PROMPT], []),
+    ],
+)
+def test_nothing_is_marked_where_another_call_or_none_is_open(
+    tmp_path: Path, kept: list[Entry], cut: list[Entry]
+) -> None:
     file = tmp_path / "t.jsonl"
-    before = write(file, PROMPT, CALLS)
-    with file.open("ab") as end:
-        end.write(json.dumps(GAVE_UP).encode() + b"\n" + b'{"type":"us')
-    reopen_asks(file)
+    before = write(file, *kept)
+    write(file, *kept, *cut)
+    assert not reopen_ask(file, "a")
     assert file.read_bytes() == before
+
+
+def test_half_a_line_and_a_sub_agents_lines_are_no_obstacle(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    before = write(file, PROMPT, call("a"), {**call("s"), "isSidechain": True})
+    with file.open("ab") as end:
+        end.write(b'{"type":"us')
+    assert reopen_ask(file, "a")
+    after = file.read_bytes()
+    assert after.startswith(before)
+    assert len(after[len(before) :].splitlines()) == 1
 
 
 def test_without_a_transcript_there_is_nothing_to_resume_or_reopen(tmp_path: Path) -> None:
-    reopen_asks(tmp_path / "none.jsonl")
+    assert not reopen_ask(tmp_path / "none.jsonl", "a")
     assert not holds_a_prompt(tmp_path / "none.jsonl")
     assert list(tmp_path.iterdir()) == []

@@ -199,7 +199,9 @@ OLD = EventId("sevt_old")
 
 
 def test_a_call_made_again_after_a_kill_is_the_same_call() -> None:
-    call = OpenCall(event_id=OLD, tool="Bash", tool_input={"command": "ls"})
+    call = OpenCall(
+        event_id=OLD, tool_use_id="toolu_old", tool="Bash", tool_input={"command": "ls"}
+    )
     translator = Translator(judge, Recovery(calls=(call,)))
     (result,) = emitted(
         read(translator, called("Bash", "toolu_9", command="ls"), returned("x", "toolu_9"))
@@ -211,7 +213,9 @@ def test_a_call_made_again_after_a_kill_is_the_same_call() -> None:
 
 
 def test_an_old_call_that_is_not_made_again_is_closed_at_the_end_of_the_turn() -> None:
-    call = OpenCall(event_id=OLD, tool="Bash", tool_input={"command": "ls"})
+    call = OpenCall(
+        event_id=OLD, tool_use_id="toolu_old", tool="Bash", tool_input={"command": "ls"}
+    )
     translator = Translator(judge, Recovery(calls=(call,)))
     read(translator, said("I did something else"))
     (result,) = emitted(translator.turn_ended())

@@ -52,7 +52,7 @@ async def test_the_migrations_end_where_the_schema_is(database: Database) -> Non
 
 async def test_a_newer_schema_is_refused(url: str) -> None:
     database = Database.open(url)
-    newer = update(schema_migrations).values(version=9999)
+    newer = update(schema_migrations).where(schema_migrations.c.version == 1).values(version=9999)
     await database.write(lambda conn: conn.execute(newer).rowcount)
     database.close()
     with pytest.raises(StorageError, match="Upgrade Loop Agent"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -43,10 +44,12 @@ class Approvals:
         }
         self._changed = anyio.Event()
         self.open = 0
+        self.waiting_since: float | None = None  # of the monotonic clock
 
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
         self._verdicts[event_id] = verdict
+        self.waiting_since = None
         self.wake()
 
     def wake(self) -> None:
@@ -88,6 +91,7 @@ class Approvals:
         if event_id in self._verdicts:
             return self._verdicts.pop(event_id)
         self.open += 1
+        self.waiting_since = self.waiting_since or time.monotonic()
         try:
             await self._waiting()
             while event_id not in self._verdicts:
@@ -95,6 +99,8 @@ class Approvals:
                 await self._changed.wait()
         finally:
             self.open -= 1
+            if not self.open:
+                self.waiting_since = None
         return self._verdicts.pop(event_id)
 
     async def _logged(self, tool_use_id: str) -> EventId | None:

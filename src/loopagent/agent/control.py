@@ -1,12 +1,13 @@
-"""The SDK's private parts that we need, in one place.
+"""What a runner asks of one SDK client, each with a limit of time.
 
-The public client has no way to ask for the running cost or the process id; these control requests
-are the CLI's own (measured with SDK 0.2.187).
+The SDK's private parts that we need are here and nowhere else: its public client has no way to ask
+for the running cost or the process id (measured with SDK 0.2.187).
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -18,14 +19,50 @@ from claude_agent_sdk import ClaudeSDKClient
 from loopagent.agent.ports import Prompt
 from loopagent.domain.ids import prompt_uuid
 
+log = logging.getLogger(__name__)
+
 _WITHIN = 10.0
+_INTERRUPT_WITHIN = 3.0
 
 
 class Control:
-    """Control requests of one connected client."""
+    """Requests to one client."""
 
     def __init__(self, client: ClaudeSDKClient) -> None:
         self._client: Any = client
+        self._is_connected = False
+
+    async def connect(self) -> float:
+        """Start the process; gives the dollars that it has counted for the session so far."""
+        await self._client.connect()
+        self._is_connected = True
+        return await self._total_cost()
+
+    async def end(self, *, at_work: bool) -> None:
+        """End the process. In the middle of a turn by SIGTERM first: the CLI ends its tools and
+        saves the cost, while the SDK's own way takes five seconds."""
+        if at_work and self._is_connected:
+            self.signal(signal.SIGTERM)
+        with anyio.move_on_after(_WITHIN):
+            try:
+                await self._client.disconnect()
+            except Exception:  # the process is ended by the sweep that follows, whatever this was
+                log.debug("disconnect failed", exc_info=True)
+
+    async def query(self, prompt: Prompt) -> None:
+        """Give the CLI a message."""
+        await self._client.query(as_input(prompt))
+
+    async def interrupt(self) -> None:
+        """Stop the turn. This is answered only while somebody reads; the runner's watch ends the
+        process otherwise."""
+        with anyio.move_on_after(_INTERRUPT_WITHIN):
+            await self._client.interrupt()
+
+    async def set_model(self, model: str) -> None:
+        """Use another model from the next request on."""
+        with anyio.move_on_after(_WITHIN):
+            await self._client.set_model(model)
 
     @property
     def pid(self) -> int | None:
@@ -39,11 +76,9 @@ class Control:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    async def total_cost(self) -> float:
-        """Dollars that the CLI has counted for this session so far: the baseline of the first turn.
-
-        The CLI's totals go on after a resume; only a graceful end saves them.
-        """
+    async def _total_cost(self) -> float:
+        """The baseline of the first turn: the CLI's totals go on after a resume, and only a
+        graceful end saves them."""
         with anyio.fail_after(_WITHIN):
             answer = await self._client._query._send_control_request(  # noqa: SLF001
                 {"subtype": "get_usage", "skip_behaviors": True}

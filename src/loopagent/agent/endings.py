@@ -9,12 +9,22 @@ from claude_agent_sdk import ResultMessage
 from loopagent.agent import failures
 from loopagent.agent.turn import Turn
 from loopagent.domain import events as e
+from loopagent.errors import AgentError
 
 
 def idle(reason: str, turn: dict[str, Any]) -> e.SessionStatusIdle:
     return e.SessionStatusIdle(
         stop_reason=e.StopReason(type=reason), loop={"turn": turn} if turn else None
     )
+
+
+def limit(message: ResultMessage, word: str | None, turn: Turn | None) -> AgentError | None:
+    """The limit of the model's API that ended a turn which nobody wanted to end; else None."""
+    stopped = turn is None or turn.interrupted or turn.error is not None
+    if stopped or not message.is_error:
+        return None
+    error = failures.from_result(message, word)
+    return error if error.is_limit else None
 
 
 def of_result(

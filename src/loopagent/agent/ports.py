@@ -38,6 +38,7 @@ class OpenCall:
     """A tool call in the log that has no result yet; `verdict` if it was answered already."""
 
     event_id: EventId
+    tool_use_id: str
     tool: str
     tool_input: dict[str, Any]
     verdict: Verdict | None = None

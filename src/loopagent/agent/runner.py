@@ -27,7 +27,7 @@ from claude_agent_sdk import (
 
 from loopagent.agent import endings, failures
 from loopagent.agent.approvals import Approvals
-from loopagent.agent.control import Control, as_input
+from loopagent.agent.control import Control
 from loopagent.agent.options import build_options
 from loopagent.agent.ports import Port, Prompt, RunPlan, Verdict
 from loopagent.agent.steps import CloseDraft, DraftText, Emit, OpenDraft, Step, emitted
@@ -65,8 +65,14 @@ class Runner:
         )
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._send, self._inbox = anyio.create_memory_object_stream[Callable[[], Any]](_INBOX)
-        self._client: ClaudeSDKClient | None = None
-        self._control: Control | None = None
+        options = build_options(
+            plan,
+            can_use_tool=self._approvals.can_use_tool,
+            pre_tool_use=self._approvals.pre_tool_use,
+            stderr=self._stderr.append,
+        )
+        self._client = ClaudeSDKClient(options)
+        self._control = Control(self._client)
         self._scope = anyio.CancelScope()
         self.connected = anyio.Event()
         self.turn: Turn | None = None
@@ -79,13 +85,21 @@ class Runner:
         return self.turn is not None
 
     @property
+    def waiting_since(self) -> float | None:
+        """When the turn's only call under way began to wait for an answer; else None.
+
+        Such a process can be ended without loss: a later one asks about the very same call.
+        """
+        return self._approvals.waiting_since if self._translator.open_calls == 1 else None
+
+    @property
     def is_closing(self) -> bool:
         """True once the process is about to end; it takes no more prompts."""
         return self._scope.cancel_called
 
     @property
     def pid(self) -> int | None:
-        return self._control.pid if self._control else None
+        return self._control.pid
 
     # -- what others may ask of a runner ----------------------------------------------------
 
@@ -93,14 +107,14 @@ class Runner:
         """Give the model a message; its turn begins."""
         self.turn = Turn(prompt)
         self.last_used = time.monotonic()
-        self._send.send_nowait(lambda: self._query(prompt))
+        self._send.send_nowait(lambda: self._control.query(prompt))
 
     def interrupt(self) -> None:
         """Stop the turn that is under way; nothing happens if there is none."""
         if self.turn is not None and self.turn.stop_by is None:
             self.turn.interrupted = True
             self.turn.stop_by = time.monotonic() + _STOP_WITHIN
-            self._send.send_nowait(self._interrupt)
+            self._send.send_nowait(self._control.interrupt)
 
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
@@ -110,7 +124,7 @@ class Runner:
 
     def set_model(self, model: str) -> None:
         """Use another model from the next request on."""
-        self._send.send_nowait(lambda: self._set_model(model))
+        self._send.send_nowait(lambda: self._control.set_model(model))
 
     def close(self) -> None:
         """End the process; `run` returns soon after."""
@@ -120,24 +134,15 @@ class Runner:
 
     async def run(self) -> None:
         """Connect and serve. Returns after `close`; raises AgentError if the process fails."""
-        options = build_options(
-            self._plan,
-            can_use_tool=self._approvals.can_use_tool,
-            pre_tool_use=self._approvals.pre_tool_use,
-            stderr=self._stderr.append,
-        )
         if not self._plan.cwd.is_dir():
             raise AgentError(
                 "workspace_gone_error",
                 "This session's workspace folder is gone. Delete the session and start a new one.",
                 "terminal",
             )
-        self._client = ClaudeSDKClient(options)
         try:
             with self._scope:
-                await self._client.connect()
-                self._control = Control(self._client)
-                baseline = await self._control.total_cost()
+                baseline = await self._control.connect()
                 self.connected.set()
                 self.last_used = time.monotonic()
                 async with anyio.create_task_group() as tasks:
@@ -151,43 +156,15 @@ class Runner:
             self._send.close()
             self._inbox.close()
             with anyio.CancelScope(shield=True):
-                await self._end_process()
-
-    async def _end_process(self) -> None:
-        """SIGTERM first: the CLI ends its tools and saves the cost; the SDK's own end takes 5 s."""
-        if self._client is None:
-            return
-        if self._control is not None and self.turn is not None:
-            self._control.signal(signal.SIGTERM)
-        with anyio.move_on_after(10):
-            try:
-                await self._client.disconnect()
-            except Exception:  # the process is ended by the sweep that follows, whatever this was
-                log.debug("disconnect failed", exc_info=True)
+                await self._control.end(at_work=self.is_busy)
 
     async def _serve_inbox(self) -> None:
         async for command in self._inbox:
             await command()
 
-    async def _query(self, prompt: Prompt) -> None:
-        assert self._client is not None
-        await self._client.query(as_input(prompt))
-
-    async def _interrupt(self) -> None:
-        assert self._client is not None
-        # The control request is answered only while somebody reads; the watch ends it otherwise.
-        with anyio.move_on_after(_STOP_WITHIN):
-            await self._client.interrupt()
-
-    async def _set_model(self, model: str) -> None:
-        assert self._client is not None
-        with anyio.move_on_after(10):
-            await self._client.set_model(model)
-
     # -- messages ---------------------------------------------------------------------------
 
     async def _pump(self, total_cost: float) -> None:
-        assert self._client is not None
         async for message in self._client.receive_messages():
             if self.turn is not None:
                 self.turn.heard()
@@ -239,6 +216,9 @@ class Runner:
             if not isinstance(step, Emit):
                 await self._take(step)
         events = emitted(steps)
+        if limited := endings.limit(message, word, turn):
+            await self._port.emit(events)
+            raise limited
         events += endings.of_result(message, word, turn, cost)
         await self._finish(events)
 
@@ -287,8 +267,7 @@ class Runner:
         events.append(endings.idle("retries_exhausted" if turn.error else "interrupted", {}))
         self._port.close_draft()
         # The process goes before the next message is taken: it gets a process of its own.
-        if self._control is not None:
-            self._control.signal(signal.SIGKILL)
+        self._control.signal(signal.SIGKILL)
         self.turn = None
         await self._port.emit(events)
         self._scope.cancel()
@@ -296,5 +275,7 @@ class Runner:
     # -- decisions --------------------------------------------------------------------------
 
     def _judge(self, tool: str, tool_input: Mapping[str, Any]) -> Decision:
+        if self.turn is not None:
+            self.turn.began = True
         path = self._resolve_path(tool, tool_input)
         return decide(self._plan.grounds, tool, path)

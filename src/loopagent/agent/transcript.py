@@ -1,13 +1,22 @@
-"""The CLI's own record of a conversation, a file of JSON lines, as far as a resume depends on it."""
+"""The CLI's own record of a conversation, a file of JSON lines, as far as a resume depends on it.
+
+A process may die at any line, so every beginning of the file is a state that the CLI can resume
+from. What is done here between two processes: cut off an end, or add the CLI's own mark for a
+call that is still to be decided (measured with CLI 2.1.330).
+"""
 
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 _HEAD = 4 << 20  # bytes in which the first prompt is found
-_UNANSWERED = "Tool permission request failed"
+_GAVE_UP = "Tool permission request failed"
+_FROM_BEFORE = ("timestamp", "userType", "entrypoint", "cwd", "sessionId", "version", "gitBranch")
+
+Entry = dict[str, Any]
 
 
 def holds_a_prompt(transcript: Path) -> bool:
@@ -19,44 +28,90 @@ def holds_a_prompt(transcript: Path) -> bool:
         return False
 
 
-def reopen_asks(transcript: Path) -> None:
-    """Cut off the end in which the CLI gave up on asks because its server had died.
+def reopen_ask(transcript: Path, tool_use_id: str) -> bool:
+    """Prepare a resume in which a call that waited for an answer is decided now.
 
-    It sees its pipe close a moment before it is killed itself, and may just have the time to write
-    a failed result for a call that waits for an answer. Without that end the file is as if both
-    had died at once: the call is made again, and the answer, whenever it comes, still counts.
+    The CLI sees its pipe close a moment before it is ended itself, and may have noted a failed
+    result for the call: that end is cut off. If it is the only call without a result, it is marked
+    as deferred: the next process asks about this very call, and the model isn't asked again. Of
+    several the CLI would keep one, so they get no mark (False) and the model makes them anew.
     """
     try:
         lines = transcript.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
-        return
-    kept = len(lines)
-    for index in range(len(lines) - 1, -1, -1):
-        kind, blocks = _read(lines[index])
-        if kind == "assistant" or (kind == "user" and not _results(blocks)):
+        return False
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()  # half a line: its writer was killed
+    entries = [_read(line) for line in lines]
+    entries = entries[: _before_giving_up(entries)]
+    with transcript.open("r+b") as file:
+        file.truncate(sum(map(len, lines[: len(entries)])))
+    call = _only_open_call(entries)
+    if call is None or call["id"] != tool_use_id:
+        return False
+    last = next(entry for entry in reversed(entries) if "uuid" in entry)
+    with transcript.open("ab") as file:
+        file.write(json.dumps(_deferred(call, last)).encode() + b"\n")
+    return True
+
+
+def _before_giving_up(entries: list[Entry]) -> int:
+    kept = len(entries)
+    for index in range(len(entries) - 1, -1, -1):
+        entry = entries[index]
+        results = _blocks(entry, "tool_result")
+        if entry.get("type") == "assistant" or (entry.get("type") == "user" and not results):
             break  # what came before this is another round
-        if any(_gave_up(block) for block in _results(blocks)):
+        if any(_gave_up(block) for block in results):
             kept = index
-    if kept < len(lines):
-        with transcript.open("r+b") as file:
-            file.truncate(sum(map(len, lines[:kept])))
+    return kept
 
 
-def _read(line: bytes) -> tuple[str, list[Any]]:
+def _only_open_call(entries: list[Entry]) -> Entry | None:
+    calls: dict[str, Entry] = {}
+    for entry in entries:
+        results = _blocks(entry, "tool_result")
+        if entry.get("type") == "user" and not results:
+            calls.clear()  # a prompt
+        calls |= {block["id"]: block for block in _blocks(entry, "tool_use")}
+        for block in results:
+            calls.pop(block["tool_use_id"], None)
+    return next(iter(calls.values())) if len(calls) == 1 else None
+
+
+def _deferred(call: Entry, last: Entry) -> Entry:
+    return {
+        "parentUuid": last["uuid"],
+        "isSidechain": False,
+        "attachment": {
+            "type": "hook_deferred_tool",
+            "toolUseID": call["id"],
+            "toolName": call["name"],
+            "toolInput": call["input"],
+            "hookName": "PreToolUse",
+            "hookEvent": "PreToolUse",
+            "permissionMode": "default",
+        },
+        "type": "attachment",
+        "uuid": str(uuid.uuid4()),
+        **{name: last[name] for name in _FROM_BEFORE if name in last},
+    }
+
+
+def _read(line: bytes) -> Entry:
     try:
         entry = json.loads(line)
     except ValueError:
-        return "", []  # half a line: its writer was killed
-    if not isinstance(entry, dict) or entry.get("isSidechain"):
-        return "", []
+        return {}  # of no use to us; the CLI passes over it, too
+    return entry if isinstance(entry, dict) and not entry.get("isSidechain") else {}
+
+
+def _blocks(entry: Entry, kind: str) -> list[Entry]:
     message = entry.get("message")
     content = message.get("content") if isinstance(message, dict) else None
-    return str(entry.get("type", "")), content if isinstance(content, list) else []
+    blocks = content if isinstance(content, list) else []
+    return [block for block in blocks if isinstance(block, dict) and block.get("type") == kind]
 
 
-def _results(blocks: list[Any]) -> list[dict[str, Any]]:
-    return [b for b in blocks if isinstance(b, dict) and b.get("type") == "tool_result"]
-
-
-def _gave_up(result: dict[str, Any]) -> bool:
-    return bool(result.get("is_error")) and str(result.get("content")).startswith(_UNANSWERED)
+def _gave_up(result: Entry) -> bool:
+    return bool(result.get("is_error")) and str(result.get("content")).startswith(_GAVE_UP)

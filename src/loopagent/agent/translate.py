@@ -43,12 +43,17 @@ class Translator:
 
     def __init__(self, judge: Judge, recovery: Recovery | None = None) -> None:
         self._judge = judge
-        self._calls: dict[str, EventId] = {}
-        self._mcp_calls: set[EventId] = set()
         self._old_calls = list(recovery.calls) if recovery else []
-        self._open_calls: dict[EventId, str] = {call.event_id: "" for call in self._old_calls}
+        self._calls = {call.tool_use_id: call.event_id for call in self._old_calls}
+        self._open_calls = {call.event_id: call.tool_use_id for call in self._old_calls}
+        self._mcp_calls = {c.event_id for c in self._old_calls if c.tool.startswith("mcp__")}
         self._preview = Preview(recovery)
         self.error_word: str | None = None
+
+    @property
+    def open_calls(self) -> int:
+        """How many tool calls have no result yet."""
+        return len(self._open_calls)
 
     def event_of(self, tool_use_id: str) -> EventId | None:
         """The event of a tool call, by the model's id of it."""

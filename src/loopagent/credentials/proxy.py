@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,7 @@ import anyio
 from aiohttp import web
 
 from loopagent.credentials.grants import Grants
+from loopagent.credentials.limits import LIMITED
 from loopagent.credentials.request import (
     COUNT_TOKENS,
     PATHS,
@@ -52,6 +53,7 @@ class CredentialProxy:
 
     on_usage: called once per answer that reported usage: session, model, tokens.
     on_rejected: called when the real key is missing or was refused.
+    on_limited: called with the headers of an answer that refuses a request for a limit.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class CredentialProxy:
         *,
         on_usage: Callable[[SessionId, str, TokenUsage], None] | None = None,
         on_rejected: Callable[[SessionId], None] | None = None,
+        on_limited: Callable[[SessionId, Mapping[str, str]], None] | None = None,
     ) -> None:
         self._grants = grants
         self._upstream = upstream
         self._on_usage = on_usage
         self._on_rejected = on_rejected
+        self._on_limited = on_limited
         self._live: defaultdict[SessionId, set[anyio.CancelScope]] = defaultdict(set)
         self._client: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
@@ -195,6 +199,8 @@ class CredentialProxy:
             ) as answer:
                 if answer.status == 401:
                     self._rejected(session_id)
+                if answer.status in LIMITED and self._on_limited is not None:
+                    self._on_limited(session_id, answer.headers)
                 await passing.run(answer, upstream.place)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if passing.response is None:

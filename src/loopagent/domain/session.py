@@ -15,6 +15,7 @@ from loopagent.domain.ids import EnvironmentId, EventId, SessionId, UserId
 from loopagent.domain.money import ZERO, MicroUSD, from_dollars
 
 Status = Literal["idle", "running", "rescheduling", "terminated"]
+RecoveryPolicy = Literal["never", "ask", "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class Session:
     asks: open tool calls that wait for an answer, oldest first.
     error: the failure that ended the last turn; None once a new turn has begun.
     active_ms: time spent running, summed over turns.
+    recovery: what becomes of a turn whose process was lost. never: it stays interrupted; ask: it
+        goes on when a person says so; auto: it goes on by itself, a few times at most.
     """
 
     id: SessionId
@@ -62,6 +65,7 @@ class Session:
     metadata: dict[str, str] = field(default_factory=dict)
     template: str | None = None
     isolation: str = "none"
+    recovery: RecoveryPolicy = "auto"
     sdk_session_id: str
     status: Status = "idle"
     stop_reason: e.StopReason | None = None
@@ -159,6 +163,8 @@ def _updated(session: Session, event: e.SessionUpdated) -> Session:
         changes["metadata"] = dict(extra["metadata"])
     if "archived_at" in extra:
         changes["archived_at"] = datetime.fromisoformat(extra["archived_at"])
+    if "recovery" in extra:
+        changes["recovery"] = extra["recovery"]
     if "model" in extra:
         model = session.agent.model.model_copy(update={"id": extra["model"]})
         changes["agent"] = session.agent.model_copy(update={"model": model})

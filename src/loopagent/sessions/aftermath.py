@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from loopagent.agent.ports import Prompt
 from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
 from loopagent.errors import AgentError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions.port import SessionPort
-from loopagent.sessions.recovery import MAX_ATTEMPTS, CutTurn, read_cut_turn
+from loopagent.sessions.recovery import CutTurn, read_cut_turn
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
 
+MAX_ATTEMPTS = 3  # new starts of a turn that gets no further
+_MAX_STARTS = 12  # new starts in all
 _PAUSES = (0.5, 4.0, 15.0)  # seconds before the first, second and third new start of a turn
 
 
 def may_try_again(cut: CutTurn, error: AgentError | None) -> bool:
     """Whether a cut turn is run again: not for ever, and not if nothing can help."""
-    return cut.attempts < MAX_ATTEMPTS and (error is None or error.retry_status != "terminal")
+    if error is not None and error.retry_status == "terminal":
+        return False
+    return cut.attempts < MAX_ATTEMPTS and cut.starts < _MAX_STARTS
 
 
 def pause_before(cut: CutTurn, error: AgentError | None) -> float:
     """Seconds to wait before that; none after a restart of the server."""
     return _PAUSES[cut.attempts] if error is not None else 0.0
+
+
+def cause(error: AgentError | None) -> e.Json:
+    """Why a turn was cut, for the log."""
+    if error is None:
+        return {"reason": "server_stopped", "message": "The server was stopped in this turn."}
+    return {"reason": error.kind, "message": error.message}
 
 
 def show_draft(log: EventLog, session_id: SessionId, cut: CutTurn) -> None:
@@ -50,7 +64,9 @@ async def end_in_log(
     log: EventLog,
     session_id: SessionId,
     reason: str,
+    *,
     error: e.SessionError | None = None,
+    loop: Mapping[str, Any] | None = None,
 ) -> Prompt | None:
     """End the turn, if there is one; gives the next queued message, which then has begun."""
     session = await database.read(lambda conn: sessions.get(conn, session_id))
@@ -63,6 +79,7 @@ async def end_in_log(
         partial = e.AgentMessage(id=cut.recovery.draft_id, content=[text], loop={"partial": True})
         ending.append(partial)
     ending += [error] if error is not None else []
-    ending.append(e.SessionStatusIdle(stop_reason=e.StopReason(type=reason)))
+    stopped = e.StopReason(type=reason)
+    ending.append(e.SessionStatusIdle(stop_reason=stopped, loop=dict(loop) if loop else None))
     log.live(session_id).close_draft()
     return await SessionPort(database, log, session_id).ended(ending)

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from loopagent.agent.ports import RunPlan
-from loopagent.agent.transcript import holds_a_prompt, reopen_asks
+from loopagent.agent.transcript import holds_a_prompt, reopen_ask
 from loopagent.config import Settings
 from loopagent.credentials.grants import Grants
 from loopagent.domain.ids import SessionId
@@ -62,8 +62,9 @@ class Plans:
             )
         transcripts = folder.config / "projects" / PROJECT
         transcript = transcripts / f"{session.sdk_session_id}.jsonl"
-        if cut is not None and cut.recovery.calls:
-            await anyio.to_thread.run_sync(reopen_asks, transcript)
+        if cut is not None and cut.is_answered:
+            asked = cut.recovery.calls[-1].tool_use_id if cut.recovery.calls else ""
+            await anyio.to_thread.run_sync(reopen_ask, transcript, asked)
         token = await self._grants.issue(session_id)
         spec = LaunchSpec(
             session_id=session_id,

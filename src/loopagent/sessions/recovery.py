@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from loopagent.agent.ports import OpenCall, Prompt, Recovery, Verdict
 from loopagent.domain import events as e
@@ -12,7 +14,6 @@ from loopagent.storage import asks, events
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Connection, Database
 
-MAX_ATTEMPTS = 3
 _ROWS = 5000  # a turn longer than this is recovered from its last rows
 
 
@@ -20,12 +21,21 @@ _ROWS = 5000  # a turn longer than this is recovered from its last rows
 class CutTurn:
     """The unfinished turn of a session.
 
-    attempts: how often it has been started again already.
+    attempts: how often it has been started again since it last got any further.
+    starts: how often in all.
+    limits, limited_since: how often it has waited for a limit of the model's API, and since when.
+    resumes_at: the end of such a wait, if it is the last thing that happened.
+    is_answered: the ask that it waited for has been answered with no process there.
     """
 
     prompt: Prompt
     recovery: Recovery
-    attempts: int
+    attempts: int = 0
+    starts: int = 0
+    limits: int = 0
+    limited_since: datetime | None = None
+    resumes_at: datetime | None = None
+    is_answered: bool = False
 
 
 async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId) -> CutTurn | None:
@@ -50,15 +60,41 @@ async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId
             draft_id=draft.event_id if draft is not None and is_message else None,
             draft_text=draft.text if draft is not None and is_message else "",
         )
-        attempts = sum(isinstance(event, e.SessionStatusRescheduled) for event in turn)
         first = turn[0]
-        return CutTurn(
-            prompt=Prompt(event_id=first.id, content=list(first.content)),
-            recovery=recovery,
-            attempts=attempts,
-        )
+        prompt = Prompt(event_id=first.id, content=list(first.content))
+        return CutTurn(prompt=prompt, recovery=recovery, **_history(turn))
 
     return await database.read(read)
+
+
+def _history(turn: list[e.Event]) -> dict[str, Any]:
+    """What has become of the turn so far, as CutTurn's fields."""
+    attempts = starts = limits = 0
+    limited_since: datetime | None = None
+    resumes_at: datetime | None = None
+    for event in turn:
+        if isinstance(event, e.SessionStatusRescheduled):
+            resumes_at = _moment((event.loop or {}).get("resumes_at"))
+            if resumes_at is None:
+                attempts, starts = attempts + 1, starts + 1
+            else:
+                limits, limited_since = limits + 1, limited_since or event.processed_at
+        elif isinstance(event, e.SessionStatusRunning):
+            resumes_at = None
+        elif isinstance(event, e.AgentMessage | e.AgentToolUse | e.AgentToolResult):
+            attempts = limits = 0
+            limited_since = None
+    return {
+        "attempts": attempts,
+        "starts": starts,
+        "limits": limits,
+        "limited_since": limited_since,
+        "resumes_at": resumes_at,
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _open_calls(turn: list[e.Event], answered: dict[EventId, Ask]) -> tuple[OpenCall, ...]:
@@ -67,6 +103,7 @@ def _open_calls(turn: list[e.Event], answered: dict[EventId, Ask]) -> tuple[Open
     return tuple(
         OpenCall(
             event_id=event.id,
+            tool_use_id=str((event.loop or {}).get("tool_use_id", "")),
             tool=str((event.loop or {}).get("tool", event.name)),
             tool_input=event.input,
             verdict=_verdict(answered.get(event.id)),

@@ -27,26 +27,58 @@ class Run:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     done: anyio.Event = field(default_factory=anyio.Event)
     waits: bool = True  # for a free place among the live processes
+    parked: bool = False  # ended because an answer takes long; the turn goes on with the answer
 
     @property
     def is_idle(self) -> bool:
         return self.prompt is None and self.runner is not None and not self.runner.is_busy
 
     @property
+    def last_used(self) -> float:
+        """Moment of the monotonic clock; 0.0 before there is a process."""
+        return self.runner.last_used if self.runner is not None else 0.0
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When it began to wait for an answer and for nothing else; else None."""
+        waits = self.runner is not None and self.takes_prompts
+        return self.runner.waiting_since if waits and self.runner is not None else None
+
+    @property
     def takes_prompts(self) -> bool:
         ending = self.runner is not None and self.runner.is_closing
         return not ending and not self.scope.cancel_called
 
+    def end(self) -> None:
+        """End the process; the next message gets a new one."""
+        if self.runner is not None:
+            self.runner.close()
 
-def close_oldest_idle(runs: Sequence[Run]) -> None:
-    """End the process that has been idle for longest, if one is idle: it makes room."""
-    idle = [run.runner for run in runs if run.is_idle and run.runner is not None]
+    def park(self) -> None:
+        """End the process in the middle of a turn that waits for an answer."""
+        self.parked = True
+        self.end()
+
+
+def make_room(runs: Sequence[Run]) -> None:
+    """End the process that has been idle for longest, else one that waits for an answer, if any."""
+    idle = [run for run in runs if run.is_idle]
+    waiting = [run for run in runs if run.waiting_since is not None]
     if idle:
-        min(idle, key=lambda runner: runner.last_used).close()
+        min(idle, key=lambda run: run.last_used).end()
+    elif waiting:
+        min(waiting, key=lambda run: run.waiting_since or 0.0).park()
 
 
 def close_idle_since(runs: Sequence[Run], moment: float) -> None:
     """End processes that were last used before `moment` of the monotonic clock."""
     for run in runs:
-        if run.is_idle and run.runner is not None and run.runner.last_used < moment:
-            run.runner.close()
+        if run.is_idle and run.last_used < moment:
+            run.end()
+
+
+def close_waiting_since(runs: Sequence[Run], moment: float) -> None:
+    """End processes that have waited for an answer since before `moment`: the ask stays open."""
+    for run in runs:
+        if run.waiting_since is not None and run.waiting_since < moment:
+            run.park()

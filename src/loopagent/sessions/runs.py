@@ -20,6 +20,9 @@ class Runs(Protocol):
     def answer(self, session: Session, event_id: EventId, verdict: Verdict) -> None:
         """An ask was answered."""
 
+    async def resume(self, session_id: SessionId, who: str) -> bool:
+        """Run a lost turn again because `who` wants it; False if the last one was not lost."""
+
     async def interrupt(self, session_id: SessionId) -> None:
         """Stop the turn that is under way."""
 

@@ -13,7 +13,7 @@ from loopagent.agent.ports import Verdict
 from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
 from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, new_session_id
-from loopagent.domain.session import Session
+from loopagent.domain.session import RecoveryPolicy, Session
 from loopagent.errors import ConflictError, NotFoundError
 from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import turns
@@ -28,6 +28,7 @@ from loopagent.storage.sessions import SessionQuery
 from loopagent.workspaces.workspaces import Workspaces
 
 MAX_QUEUE = 100
+_GO_ON = "Continue where you left off."
 
 # The verb `list` hides the built-in name inside the class.
 Answers: TypeAlias = list[str]
@@ -37,7 +38,7 @@ OpenAsks: TypeAlias = list[Ask]
 
 
 class Sessions:
-    """All verbs of sessions."""
+    """All verbs of sessions. `recovery`: the policy of sessions that choose none."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Sessions:
         agents: Agents,
         environments: Environments,
         runs: Runs,
+        recovery: RecoveryPolicy = "auto",
     ) -> None:
         self._database = database
         self._log = log
@@ -55,6 +57,7 @@ class Sessions:
         self._agents = agents
         self._environments = environments
         self._runs = runs
+        self._recovery = recovery
 
     async def create(
         self,
@@ -68,6 +71,7 @@ class Sessions:
         metadata: Mapping[str, str] | None = None,
         template: str | None = None,
         model: str | None = None,
+        recovery: RecoveryPolicy | None = None,
         messages: Sequence[e.UserMessage] = (),
     ) -> Session:
         """A new session with its workspace; `messages` are sent at once.
@@ -95,6 +99,7 @@ class Sessions:
             metadata=dict(metadata or {}),
             template=template or None,
             isolation=self._runs.level,
+            recovery=recovery or self._recovery,
             sdk_session_id=str(uuid.uuid4()),
         )
         await self._workspaces.create(session.id, session.template)
@@ -124,6 +129,7 @@ class Sessions:
         title: str | None = None,
         metadata: Mapping[str, str] | None = None,
         model: str | None = None,
+        recovery: RecoveryPolicy | None = None,
     ) -> Session:
         """Change what is given; the rest stays."""
         await self.get(who, session_id)
@@ -134,6 +140,8 @@ class Sessions:
             changes["metadata"] = dict(metadata)
         if model:
             changes["model"] = model_choice(model).id
+        if recovery is not None:
+            changes["recovery"] = recovery
         if changes:
             await self._append(session_id, e.SessionUpdated.model_validate(changes))
         if model:
@@ -155,6 +163,19 @@ class Sessions:
                 case e.UserToolConfirmation():
                     answers.append(await self._confirm(who, session_id, event))
         return answers
+
+    async def resume(self, who: Principal, session_id: SessionId) -> Session:
+        """Go on with a turn that was lost, stopped or has failed; ConflictError if there is none.
+
+        A lost turn is run again where it was cut; otherwise the agent is told to go on.
+        """
+        session = await self.get(who, session_id)
+        stopped = session.stop_reason is not None and session.stop_reason.type != "end_turn"
+        if session.is_busy or not stopped:
+            raise ConflictError("There is nothing to resume. Send a message to go on.")
+        if not await self._runs.resume(session_id, who.name):
+            await self._message(who, session_id, e.UserMessage(content=[e.text_block(_GO_ON)]))
+        return await self.get(who, session_id)
 
     async def archive(self, who: Principal, session_id: SessionId) -> Session:
         """Make a session read-only; raises ConflictError while it is busy."""

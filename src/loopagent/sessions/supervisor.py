@@ -16,23 +16,18 @@ import anyio
 from anyio.abc import TaskGroup
 
 from loopagent.agent.ports import Prompt, Verdict
+from loopagent.config import Settings
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session
 from loopagent.errors import AgentError, LoopError, NotFoundError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import turns
-from loopagent.sessions.aftermath import (
-    end_in_log,
-    exhausted,
-    may_try_again,
-    pause_before,
-    show_draft,
-)
+from loopagent.sessions.comeback import Comeback, ResetOf
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.port import SessionPort
-from loopagent.sessions.recovery import CutTurn, read_cut_turn
-from loopagent.sessions.run import Run, close_idle_since, close_oldest_idle
+from loopagent.sessions.recovery import CutTurn
+from loopagent.sessions.run import Run, close_idle_since, close_waiting_since, make_room
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
 
@@ -53,26 +48,35 @@ class Supervisor:
     """Runs sessions. `level` is the isolation level in force.
 
     load_runner: gives the Runner class, which takes most of a second to import.
+    reset_of: when the limit that a session met at the model's API is over, if that is known.
     """
 
     def __init__(
         self,
+        settings: Settings,
         database: Database,
         event_log: EventLog,
         plans: Plans,
-        load_runner: Callable[[], Awaitable[type[Runner]]],
         *,
-        max_live: int,
-        idle_seconds: float,
+        load_runner: Callable[[], Awaitable[type[Runner]]],
+        reset_of: ResetOf,
     ) -> None:
+        self._settings = settings
         self._database = database
         self._log = event_log
         self._plans = plans
         self._load_runner = load_runner
         self._runner_type: type[Runner] | None = None
         self._loaded = anyio.Event()
-        self._max_live = max_live
-        self._idle_seconds = idle_seconds
+        self._max_live = settings.max_live
+        self._comeback = Comeback(
+            database,
+            event_log,
+            settings,
+            begin=lambda sid, prompt, cut: self._start(sid, prompt=prompt, cut=cut),
+            deliver=self.deliver,
+            reset_of=reset_of,
+        )
         self._runs: dict[SessionId, Run] = {}
         self._places = anyio.Condition()
         self._tasks: TaskGroup | None = None
@@ -110,19 +114,20 @@ class Supervisor:
 
     def answer(self, session: Session, event_id: EventId, verdict: Verdict) -> None:
         run = self._runs.get(session.id)
-        if run is not None and run.runner is not None:
+        if run is not None and run.runner is not None and run.takes_prompts:
             run.runner.answer(event_id, verdict)
-        elif run is None and not session.asks and session.status == "running":
-            # The process that asked is gone: its turn is run again, and the answer is known.
-            self._spawn(self._resume, session.id)
+        elif not session.asks and session.status == "running":
+            # The process that asked is gone, or going: the next one knows the answer.
+            self._spawn(self._after_answer, session.id)
 
     async def interrupt(self, session_id: SessionId) -> None:
         run = self._runs.get(session_id)
-        if run is not None and run.runner is not None and run.runner.is_busy:
-            run.runner.interrupt()
+        runner = run.runner if run is not None and run.takes_prompts else None
+        if runner is not None and runner.is_busy:
+            runner.interrupt()
             return
         await self._end_run(run)
-        await self._end_in_log(session_id, "interrupted")
+        await self._comeback.end(session_id, "interrupted")
 
     def warm(self, session_id: SessionId) -> None:
         if session_id not in self._runs and len(self.live) < self._max_live:
@@ -150,37 +155,20 @@ class Supervisor:
         found = await self._database.read(sessions.running)
         await self._plans.clean_up_all(found)
         for session_id in found:
-            self._spawn(self._resume, session_id)
+            self._spawn(self._after_loss, session_id)
         return len(found)
 
-    async def _resume(self, session_id: SessionId) -> None:
-        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
-        if session.asks and session.status == "idle":
-            return  # it waits for an answer, and needs no process until then
-        await self._try_again(session_id, None)
+    async def _after_loss(self, session_id: SessionId, error: AgentError | None = None) -> None:
+        await self._comeback.after_loss(session_id, error)
 
-    async def _try_again(self, session_id: SessionId, error: AgentError | None) -> None:
-        """Mark a cut turn and run it again, or give it up."""
-        cut = await read_cut_turn(self._database, self._log, session_id)
-        if cut is None:
-            await self._end_in_log(session_id, "interrupted")
-            return
-        if not may_try_again(cut, error):
-            await self._end_in_log(session_id, "retries_exhausted", exhausted(error))
-            return
-        show_draft(self._log, session_id, cut)
-        await self._log.append(session_id, [e.SessionStatusRescheduled()])
-        await anyio.sleep(pause_before(cut, error))
-        session = await self._database.read(lambda conn: sessions.get(conn, session_id))
-        if session.status == "rescheduling":  # else it was interrupted meanwhile
-            self._start(session_id, prompt=cut.prompt, cut=cut)
+    async def _after_answer(self, session_id: SessionId) -> None:
+        run = self._runs.get(session_id)
+        if run is not None:
+            await run.done.wait()
+        await self._comeback.after_answer(session_id)
 
-    async def _end_in_log(
-        self, session_id: SessionId, reason: str, error: e.SessionError | None = None
-    ) -> None:
-        following = await end_in_log(self._database, self._log, session_id, reason, error)
-        if following is not None:
-            self.deliver(session_id, following)
+    async def resume(self, session_id: SessionId, who: str) -> bool:
+        return await self._comeback.by_hand(session_id, who)
 
     # -- the life of a run ------------------------------------------------------------------
 
@@ -254,10 +242,10 @@ class Supervisor:
             run.done.set()
             async with self._places:
                 self._places.notify_all()
-        if self._closing:
+        if self._closing or run.parked:
             return
         if wanted and (error is not None or not run.scope.cancel_called):
-            self._spawn(lambda sid: self._try_again(sid, error), run.session_id)
+            self._spawn(lambda sid: self._after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
             self._spawn(self._go_on, run.session_id)
 
@@ -275,7 +263,7 @@ class Supervisor:
         """Wait for a free place: the least recently used idle process makes room."""
         async with self._places:
             while len(self.live) >= self._max_live:
-                close_oldest_idle(self.live)
+                make_room(self.live)
                 # For ever on purpose: the turn waits until a place is free, or is interrupted.
                 await self._places.wait()
             run.waits = False
@@ -283,7 +271,9 @@ class Supervisor:
     async def _keep_house(self) -> None:
         while True:
             await anyio.sleep(_TICK)
-            close_idle_since(self.live, time.monotonic() - self._idle_seconds)
+            now = time.monotonic()
+            close_idle_since(self.live, now - self._settings.idle_minutes * 60)
+            close_waiting_since(self.live, now - self._settings.ask_minutes * 60)
 
     async def _load(self) -> None:
         self._runner_type = await self._load_runner()

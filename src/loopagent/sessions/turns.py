@@ -95,6 +95,17 @@ def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
     return Outcome(rows=_begin(log, conn, session, message), prompt=_prompt(message))
 
 
+def take_up(log: EventLog, conn: Connection, session_id: SessionId, who: str) -> Outcome:
+    """Reschedule a lost turn because somebody wants it to go on; nothing if none was lost."""
+    session = writable(conn, session_id)
+    last = events.page(conn, session_id, limit=1, order="desc", types=("session.status_idle",))
+    ended = e.parse_event(last[0].body) if last else None
+    if session.is_busy or ended is None or not (ended.loop or {}).get("cut"):
+        return Outcome()
+    again = e.SessionStatusRescheduled(loop={"reason": "resumed", "by": who})
+    return Outcome(rows=log.append_in(conn, session_id, [again]))
+
+
 def declare_waiting(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
     """Say that the session waits for its open asks; nothing if none is open or it is said."""
     session = sessions.get(conn, session_id, lock=True)

@@ -109,6 +109,7 @@ sessions = Table(
     _text("worker", nullable=True),
     _text("lease_until", nullable=True),
     _int("fence"),
+    Column("recovery", Text, nullable=False, server_default="auto"),
     Index("sessions_by_owner", "owner", "created_at", "id"),
     Index("sessions_by_status", "status"),
 )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from loopagent.domain.session import RecoveryPolicy
 from loopagent.web.api.fields import (
     NOT_YET,
     Body,
@@ -116,13 +117,14 @@ Agent = Annotated[AgentChoice, BeforeValidator(_as_agent, json_schema_input_type
 
 
 class SessionCreate(Body):
-    """Without `agent` or `environment_id` the defaults are used. `template` is ours."""
+    """Without `agent` or `environment_id` the defaults are used. `template`, `recovery` are ours."""
 
     agent: Agent | None = None
     environment_id: Identifier | None = None
     title: Text | None = None
     metadata: Metadata = Field(default_factory=dict)
     template: Name | None = None
+    recovery: RecoveryPolicy | None = None
     initial_events: list[UserMessageIn] = Field(default_factory=list, max_length=50)
     resources: Unsupported = None
     vault_ids: Unsupported = None
@@ -133,6 +135,7 @@ class SessionUpdate(Body):
     title: Text | None = None
     metadata: MetadataChange | None = None
     model: Model | None = None
+    recovery: RecoveryPolicy | None = None
     agent: Unsupported = None
     budget: Unsupported = None
     vault_ids: Unsupported = None
@@ -150,11 +153,13 @@ class ShortCreate(Body):
     template: Name | None = None
     model: Model | None = None
     agent: Agent | None = None
+    recovery: RecoveryPolicy | None = None
 
 
 class ShortUpdate(Body):
     title: Text | None = None
     model: Model | None = None
+    recovery: RecoveryPolicy | None = None
 
 
 class ShortMessage(Body):

@@ -36,6 +36,7 @@ async def create(use: Use, who: Caller, body: SessionCreate) -> Response:
         title=body.title,
         metadata=body.metadata,
         template=body.template,
+        recovery=body.recovery,
         messages=[event.event() for event in body.initial_events],
     )
     return answer(shown(use, session))
@@ -62,6 +63,8 @@ async def update(use: Use, who: Caller, session_id: SessionPath, body: SessionUp
         changes["metadata"] = changed_metadata(present.metadata, body.metadata)
     if body.model is not None:
         changes["model"] = body.model.id
+    if body.recovery is not None:
+        changes["recovery"] = body.recovery
     return answer(shown(use, await use.sessions.update(who, session_id, **changes)))
 
 
@@ -74,6 +77,11 @@ async def delete(use: Use, who: Caller, session_id: SessionPath) -> Response:
 @router.post("/{session_id}/archive", summary="Archive a session: it becomes read-only")
 async def archive(use: Use, who: Caller, session_id: SessionPath) -> Response:
     return answer(shown(use, await use.sessions.archive(who, session_id)))
+
+
+@router.post("/{session_id}/resume", summary="Go on with a turn that was lost or has failed")
+async def resume(use: Use, who: Caller, session_id: SessionPath) -> Response:
+    return answer(shown(use, await use.sessions.resume(who, session_id)))
 
 
 @router.get("/{session_id}/queue", summary="Messages that wait for their turn, in order")

@@ -165,6 +165,7 @@ def session_body(session: Session, workspace: str) -> dict[str, Any]:
             "error": _dumped(session.error),
             "asks": session.asks,
             "isolation": session.isolation,
+            "recovery": session.recovery,
             "template": session.template,
             "cost_usd": float(to_dollars(session.cost)),
             "turns": session.turns,

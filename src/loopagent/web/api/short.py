@@ -40,6 +40,7 @@ async def create(use: Use, who: Caller, body: ShortCreate | None = None) -> Resp
         overrides=body.agent.overrides() if body.agent else None,
         title=body.title,
         template=body.template,
+        recovery=body.recovery,
         model=body.model.id if body.model else None,
         messages=[] if body.prompt is None else [text_message(body.prompt)],
     )
@@ -68,6 +69,8 @@ async def update(use: Use, who: Caller, session_id: SessionPath, body: ShortUpda
         changes["title"] = body.title or ""
     if body.model is not None:
         changes["model"] = body.model.id
+    if body.recovery is not None:
+        changes["recovery"] = body.recovery
     return answer(shown(use, await use.sessions.update(who, session_id, **changes)))
 
 
@@ -141,6 +144,11 @@ async def _only_ask(use: Services, who: Principal, session_id: SessionId) -> Eve
             f"{len(waiting)} tool calls wait. Say which by event_id: {', '.join(waiting)}."
         )
     return waiting[0]
+
+
+@router.post("/{session_id}/resume", summary="Go on with a turn that was lost or has failed")
+async def resume(use: Use, who: Caller, session_id: SessionPath) -> Response:
+    return answer(shown(use, await use.sessions.resume(who, session_id)))
 
 
 @router.post("/{session_id}/interrupt", summary="Stop the turn that is under way")
