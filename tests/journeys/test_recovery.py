@@ -21,9 +21,11 @@ from tests.journeys.test_session import (
     message,
     send,
     status,
-    text_of,
 )
 from tests.support.process import ServerProcess, processes_of, server_process, until
+from tests.support.stream import text_of
+
+pytestmark = pytest.mark.slow
 
 # Shorter than any test: what waits for an answer is ended at once.
 AT_ONCE = "0.0001"
@@ -60,9 +62,12 @@ def of_kind(listed: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 def test_a_process_that_waits_for_an_answer_is_ended_and_the_ask_stays_open(
     tmp_path: Path,
 ) -> None:
-    with server_process(
-        tmp_path, LOOP_AGENT_ASK_MINUTES=AT_ONCE, LOOP_AGENT_ISOLATION="none"
-    ) as server, server.client() as client:
+    with (
+        server_process(
+            tmp_path, LOOP_AGENT_ASK_MINUTES=AT_ONCE, LOOP_AGENT_ISOLATION="none"
+        ) as server,
+        server.client() as client,
+    ):
         session = create(client)
         post(client, session, f"{bash('echo x >> made')} [[text: done]]")
         until(lambda: last_reason(client, session) == "requires_action")
@@ -152,9 +157,12 @@ def asks_of(client: httpx.Client, session: str) -> list[dict[str, Any]]:
 def test_an_interrupt_ends_a_turn_whose_process_was_ended_while_it_waited(
     tmp_path: Path,
 ) -> None:
-    with server_process(
-        tmp_path, LOOP_AGENT_ASK_MINUTES=AT_ONCE, LOOP_AGENT_ISOLATION="none"
-    ) as server, server.client() as client:
+    with (
+        server_process(
+            tmp_path, LOOP_AGENT_ASK_MINUTES=AT_ONCE, LOOP_AGENT_ISOLATION="none"
+        ) as server,
+        server.client() as client,
+    ):
         session = create(client)
         post(client, session, f"{bash('touch made')} [[text: done]]")
         until(lambda: last_reason(client, session) == "requires_action")
@@ -223,10 +231,9 @@ def test_a_turn_that_crashes_again_and_again_is_given_up(server: ServerProcess) 
             until(lambda: status(client, session)["status"] == "running", 20)
             kill_agents(server, session)
             until(
-                lambda n=attempt: kinds(events(client, session)).count(
-                    "session.status_rescheduled"
-                )
-                == n,
+                lambda n=attempt: (
+                    kinds(events(client, session)).count("session.status_rescheduled") == n
+                ),
                 20,
             )
             if attempt == 2:  # the third pause is long, and so would be the fourth crash

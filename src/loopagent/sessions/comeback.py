@@ -18,6 +18,7 @@ from loopagent.domain.session import Session
 from loopagent.errors import AgentError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import aftermath, turns
+from loopagent.sessions.port import SessionPort
 from loopagent.sessions.recovery import CutTurn, read_cut_turn
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
@@ -63,8 +64,10 @@ class Comeback:
     async def after_loss(self, session_id: SessionId, error: AgentError | None) -> None:
         """A turn's process ended before the turn did; without an error the server had ended."""
         session = await self._session(session_id)
-        if session.asks and session.status == "idle":
-            return  # it waits for an answer, and needs no process until then
+        if session.asks:
+            # It waits for an answer, and needs no process until then.
+            await SessionPort(self._database, self._log, session_id).waiting()
+            return
         cut = await read_cut_turn(self._database, self._log, session_id)
         if cut is None:
             await self.end(session_id, "interrupted")

@@ -222,7 +222,7 @@ class Supervisor:
         plan = await self._plans.make(run.session_id, run.cut)
         port = SessionPort(self._database, self._log, run.session_id)
         run.runner = self._runner_type(plan, port, self._plans.resolver(run.session_id))
-        if run.cut is not None:
+        if run.cut is not None and not run.cut.is_answered:
             await port.emit([e.SessionStatusRunning()])
         if run.prompt is not None:
             run.runner.prompt(run.prompt)
