@@ -2,64 +2,67 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import aiohttp
+import orjson
+
+LIMIT = aiohttp.ClientTimeout(total=120)
 
 
-async def new_session(client: httpx.AsyncClient) -> str:
-    answer = await client.post("/api/sessions", json={})
-    answer.raise_for_status()
-    return str(answer.json()["id"])
+def client(url: str) -> aiohttp.ClientSession:
+    """A client with as many connections as it needs."""
+    return aiohttp.ClientSession(
+        url, timeout=LIMIT, connector=aiohttp.TCPConnector(limit=0), raise_for_status=True
+    )
 
 
-async def turn(client: httpx.AsyncClient, session: str, prompt: str) -> tuple[float, float, str]:
+@dataclass(slots=True)
+class Stream:
+    """Server-sent events as they came: pieces of bytes with their times."""
+
+    pieces: list[tuple[float, bytes]] = field(default_factory=list)
+
+    async def read(self, answer: aiohttp.ClientResponse, until: bytes = b"") -> None:
+        """Keep what comes until the stream ends, or `until` was in it."""
+        async for piece in answer.content.iter_any():
+            self.pieces.append((time.monotonic(), piece))
+            if until and until in piece:
+                return
+
+    def deltas(self) -> Iterator[tuple[float, str]]:
+        """The previewed text with the time at which the piece that ends its frame came."""
+        held = b""
+        for at, piece in self.pieces:
+            *frames, held = (held + piece).split(b"\n\n")
+            for frame in frames:
+                if frame.startswith(b"event: event_delta\n"):
+                    body = orjson.loads(frame.partition(b"\ndata: ")[2])
+                    yield at, body["delta"]["content"]["text"]
+
+    @property
+    def size(self) -> int:
+        return sum(len(piece) for _, piece in self.pieces)
+
+
+async def new_session(client: aiohttp.ClientSession) -> str:
+    async with client.post("/api/sessions", json={}) as answer:
+        made: dict[str, Any] = await answer.json()
+    return str(made["id"])
+
+
+async def turn(
+    client: aiohttp.ClientSession, session: str, prompt: str
+) -> tuple[float, float, str]:
     """Seconds to the first text and to the end of a turn, and the previewed text."""
-    began = time.perf_counter()
-    first = 0.0
-    text = ""
+    began = time.monotonic()
+    stream = Stream()
     url = f"/api/sessions/{session}/message"
-    async with client.stream("POST", url, json={"prompt": prompt}) as answer:
-        async for line in answer.aiter_lines():
-            if line.startswith('data: {"type":"event_delta"'):
-                first = first or time.perf_counter() - began
-                text += json.loads(line[6:])["delta"]["content"]["text"]
-    return first, time.perf_counter() - began, text
-
-
-async def viewers(url: str, session: str, count: int, prompt: str) -> dict[str, Any]:
-    """`count` viewers of one turn: how many got all of it, the bytes each, the spread of ends."""
-    limits = httpx.Limits(max_connections=None)
-    timeout = httpx.Timeout(60)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout) as client:
-        ready = [asyncio.Event() for _ in range(count)]
-        ends: list[float] = []
-        sizes: list[int] = []
-        texts: list[str] = []
-
-        async def watch(number: int) -> None:
-            address = f"/v1/sessions/{session}/events/stream?event_deltas[]=agent.message"
-            size, text = 0, ""
-            async with client.stream("GET", address) as answer:
-                ready[number].set()
-                async for line in answer.aiter_lines():
-                    size += len(line) + 1
-                    if line.startswith('data: {"type":"event_delta"'):
-                        text += json.loads(line[6:])["delta"]["content"]["text"]
-                    if line == "event: session.status_idle":
-                        break
-            ends.append(time.perf_counter())
-            sizes.append(size)
-            texts.append(text)
-
-        async with asyncio.TaskGroup() as group:
-            for number in range(count):
-                group.create_task(watch(number), name=f"viewer {number}")
-            for event in ready:
-                await event.wait()
-            body = {"type": "user.message", "content": [{"type": "text", "text": prompt}]}
-            await client.post(f"/v1/sessions/{session}/events", json={"events": [body]})
-        return {"ends": ends, "sizes": sizes, "whole": len(set(texts)) == 1, "text": texts[0]}
+    async with client.post(url, json={"prompt": prompt}) as answer:
+        await stream.read(answer)
+    ended = time.monotonic()
+    deltas = list(stream.deltas())
+    return deltas[0][0] - began, ended - began, "".join(text for _, text in deltas)

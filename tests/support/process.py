@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+import loopagent
+
 _READY_WITHIN = 30.0
 
 
@@ -41,6 +43,8 @@ class ServerProcess:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         # Coverage of the server process, where the tests are measured.
         kept |= {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
+        # The code that the tests see, wherever the interpreter has its own from.
+        kept["PYTHONPATH"] = str(Path(loopagent.__file__).parents[1])
         return kept | {
             "HOME": str(self.home),
             "PORT": "0",
