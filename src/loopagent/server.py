@@ -183,10 +183,12 @@ async def serve(settings: Settings) -> None:
     import uvicorn
 
     from loopagent.web.app import create_app
+    from loopagent.web.rehearsal import rehearse
 
-    async with open_services(settings) as services:
+    async with open_services(settings) as services, anyio.create_task_group() as tasks:
+        app = create_app(services)
         config = uvicorn.Config(
-            create_app(services),
+            app,
             log_config=None,
             lifespan="on",
             access_log=False,
@@ -197,6 +199,10 @@ async def serve(settings: Settings) -> None:
 
         class Server(uvicorn.Server):
             """Ends the streams first: otherwise each open page would hold up the shutdown."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                tasks.start_soon(rehearse, app, services, name="rehearsal")
 
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
                 await services.log.close()
@@ -218,7 +224,8 @@ async def serve(settings: Settings) -> None:
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; raises SettingsError naming the next step."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named, so that asyncio's own loop, too, sends small pieces at once (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

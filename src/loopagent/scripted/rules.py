@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from loopagent.errors import SettingsError
 from loopagent.scripted import directives, steps
 from loopagent.scripted.request import Conversation
@@ -60,6 +58,8 @@ class Rule:
 
 def load(path: Path) -> tuple[Rule, ...]:
     """Read a script file, or raise ScriptFileError."""
+    import yaml  # noqa: PLC0415  hardly any server is given a script
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
