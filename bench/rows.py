@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import ours
 from bench.model import Model
-from bench.report import Report, at_most, below, over
+from bench.report import Report, below, over
 from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
 from loopagent.eventlog.log import EventLog

@@ -1,5 +1,7 @@
 """What a resume reads in the CLI's own record, and what a kill may have left at its end."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any

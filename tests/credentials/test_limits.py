@@ -1,5 +1,7 @@
 """When a limit is over, as the API's answers say."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
