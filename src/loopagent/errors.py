@@ -11,6 +11,7 @@
     ├ UnavailableError 503      StorageError, ShuttingDownError
     ├ SettingsError             wrong configuration: ends the command
     └ AgentError                never an HTTP answer: it becomes a `session.error` event
+      └ WorkspaceGoneError
 
 Every message ends with the next step for the person who reads it.
 """
@@ -159,3 +160,13 @@ class AgentError(LoopError):
     def is_limit(self) -> bool:
         """True if the model's API has no room just now: to wait helps."""
         return self.kind in {"model_rate_limited_error", "model_overloaded_error"}
+
+class WorkspaceGoneError(AgentError):
+    """Somebody has removed the session's folder."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "workspace_gone_error",
+            "This session's workspace folder is gone. Delete the session and start a new one.",
+            "terminal",
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loopagent.agent.transcript import holds_a_prompt, reopen_ask
+from loopagent.agent.transcript import can_resume, reopen_ask
 
 Entry = dict[str, Any]
 
@@ -97,5 +97,22 @@ def test_half_a_line_and_a_sub_agents_lines_are_no_obstacle(tmp_path: Path) -> N
 
 def test_without_a_transcript_there_is_nothing_to_resume_or_reopen(tmp_path: Path) -> None:
     assert not reopen_ask(tmp_path / "none.jsonl", "a")
-    assert not holds_a_prompt(tmp_path / "none.jsonl")
+    assert not can_resume(tmp_path / "none.jsonl")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [b"", b'{"type":"queue-operation"}\n', b'{"type":"qu'])
+def test_a_file_without_a_prompt_is_out_of_the_way_of_a_new_start(
+    tmp_path: Path, left: bytes
+) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_bytes(left)
+    assert not can_resume(file)
+    assert not file.exists()
+
+
+def test_a_file_with_a_prompt_is_resumed_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_bytes(b'{"type":"user","message":{}}\n')
+    assert can_resume(file)
+    assert file.read_bytes() == b'{"type":"user","message":{}}\n'

@@ -46,6 +46,8 @@ class ServerProcess:
         # The code that the tests see, wherever the interpreter has its own from.
         kept["PYTHONPATH"] = str(Path(loopagent.__file__).parents[1])
         return kept | {
+            # The very package that the tests import, wherever another one is installed.
+            "PYTHONPATH": str(Path(loopagent.__file__).parents[1]),
             "HOME": str(self.home),
             "PORT": "0",
             "DATABASE_URL": f"file:{self.home}/data/sessions.db",
@@ -94,7 +96,8 @@ class ServerProcess:
         return self._end(signal.SIGTERM)
 
     def _end(self, sig: signal.Signals) -> int:
-        assert self._process is not None
+        if self._process is None:
+            return 0
         if not self.has_ended:
             self._process.send_signal(sig)
         return self._process.wait(20)
@@ -110,8 +113,7 @@ def server_process(home: Path, **settings: str) -> Iterator[ServerProcess]:
     try:
         yield server.start()
     finally:
-        if server._process is not None:
-            server.kill()
+        server.stop()
         sweep(server)
 
 

@@ -36,7 +36,7 @@ from loopagent.agent.turn import Turn
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Decision, decide
-from loopagent.errors import AgentError
+from loopagent.errors import AgentError, WorkspaceGoneError
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Runner:
         """Give the model a message; its turn begins."""
         self.turn = Turn(prompt)
         self.last_used = time.monotonic()
-        self._send.send_nowait(lambda: self._control.query(prompt))
+        self._send.send_nowait(lambda: self._query(prompt))
 
     def interrupt(self) -> None:
         """Stop the turn that is under way; nothing happens if there is none."""
@@ -134,12 +134,6 @@ class Runner:
 
     async def run(self) -> None:
         """Connect and serve. Returns after `close`; raises AgentError if the process fails."""
-        if not self._plan.cwd.is_dir():
-            raise AgentError(
-                "workspace_gone_error",
-                "This session's workspace folder is gone. Delete the session and start a new one.",
-                "terminal",
-            )
         try:
             with self._scope:
                 baseline = await self._control.connect()
@@ -161,6 +155,12 @@ class Runner:
     async def _serve_inbox(self) -> None:
         async for command in self._inbox:
             await command()
+
+    async def _query(self, prompt: Prompt) -> None:
+        # The process would go on in a folder that nobody else can see.
+        if not self._plan.cwd.is_dir():
+            raise WorkspaceGoneError
+        await self._control.query(prompt)
 
     # -- messages ---------------------------------------------------------------------------
 

@@ -19,13 +19,20 @@ _FROM_BEFORE = ("timestamp", "userType", "entrypoint", "cwd", "sessionId", "vers
 Entry = dict[str, Any]
 
 
-def holds_a_prompt(transcript: Path) -> bool:
-    """Whether the CLI can resume from this file: it refuses one without a conversation."""
+def can_resume(transcript: Path) -> bool:
+    """Whether the CLI can resume from this file: it refuses one without a conversation.
+
+    Such a file, left by a kill or a full disk, is removed: it says nothing, and while it is there
+    the CLI refuses to begin the session, too.
+    """
     try:
         with transcript.open("rb") as file:
-            return b'"type":"user"' in file.read(_HEAD)
+            if b'"type":"user"' in file.read(_HEAD):
+                return True
     except FileNotFoundError:
         return False
+    transcript.unlink()
+    return False
 
 
 def reopen_ask(transcript: Path, tool_use_id: str) -> bool:

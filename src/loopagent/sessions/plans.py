@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 
 from loopagent.agent.ports import RunPlan
-from loopagent.agent.transcript import holds_a_prompt, reopen_ask
+from loopagent.agent.transcript import can_resume, reopen_ask
 from loopagent.config import Settings
 from loopagent.credentials.grants import Grants
 from loopagent.domain.ids import SessionId
 from loopagent.domain.permissions import Grounds, named_path
-from loopagent.errors import AgentError
+from loopagent.errors import WorkspaceGoneError
 from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec
 from loopagent.sessions.recovery import CutTurn
 from loopagent.storage import sessions
@@ -51,15 +51,11 @@ class Plans:
         return self._launcher.level
 
     async def make(self, session_id: SessionId, cut: CutTurn | None) -> RunPlan:
-        """The plan for a new process; raises AgentError if the workspace is gone."""
+        """The plan for a new process; raises WorkspaceGoneError."""
         session = await self._database.read(lambda conn: sessions.get(conn, session_id))
         folder = self._workspaces.folder(session_id)
         if not await anyio.Path(folder.workspace).is_dir():
-            raise AgentError(
-                "workspace_gone_error",
-                "This session's workspace folder is gone. Delete the session and start a new one.",
-                "terminal",
-            )
+            raise WorkspaceGoneError
         transcripts = folder.config / "projects" / PROJECT
         transcript = transcripts / f"{session.sdk_session_id}.jsonl"
         if cut is not None and cut.is_answered:
@@ -78,7 +74,7 @@ class Plans:
             session=session,
             cwd=folder.workspace,
             cli=cli,
-            resume=await anyio.to_thread.run_sync(holds_a_prompt, transcript),
+            resume=await anyio.to_thread.run_sync(can_resume, transcript),
             grounds=Grounds(
                 toolset=session.agent.toolset(),
                 workspace=PurePosixPath(folder.workspace.resolve()),
@@ -105,9 +101,11 @@ class Plans:
 
     async def clean_up(self, session_id: SessionId) -> None:
         """Take back the grant and end what is left of a session's processes."""
-        await self._grants.revoke(session_id)
-        await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
-        self._launcher.forget(session_id)
+        try:
+            await self._grants.revoke(session_id)
+        finally:
+            await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
+            self._launcher.forget(session_id)
 
     async def clean_up_all(self, session_ids: Iterable[SessionId]) -> None:
         """The same for many sessions, at the server's start."""

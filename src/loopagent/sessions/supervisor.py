@@ -20,7 +20,7 @@ from loopagent.config import Settings
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session
-from loopagent.errors import AgentError, LoopError, NotFoundError
+from loopagent.errors import AgentError, LoopError, NotFoundError, UnavailableError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import turns
 from loopagent.sessions.comeback import Comeback, ResetOf
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _TICK = 1.0
 _END_WITHIN = 15.0
+_DATABASE_AGAIN = 2.0  # seconds until a database that failed is tried again
 
 OfSession: TypeAlias = Callable[[SessionId], Awaitable[None]]
 
@@ -188,11 +189,23 @@ class Supervisor:
 
     async def _guarded(self, function: OfSession, session_id: SessionId) -> None:
         try:
-            await function(session_id)
+            while not await self._attempted(function, session_id):
+                await anyio.sleep(_DATABASE_AGAIN)
+                if session_id in self._runs:
+                    return  # it went on meanwhile
         except NotFoundError:
             log.info("%s was deleted meanwhile", session_id)
         except Exception:  # one session's trouble must not end the others'
             log.exception("recovery of %s failed", session_id)
+
+    async def _attempted(self, function: OfSession, session_id: SessionId) -> bool:
+        """Whether the database took it: a full disk must not leave a turn running for ever."""
+        try:
+            await function(session_id)
+        except UnavailableError as error:
+            log.warning("%s waits for the database: %s", session_id, error.message)
+            return False
+        return True
 
     async def _drive(self, run: Run, before: Run | None) -> None:
         """One process from its start to its end, and what follows from how it ended."""
@@ -232,10 +245,12 @@ class Supervisor:
     async def _finish(self, run: Run, error: AgentError | None) -> None:
         busy = run.runner is not None and run.runner.is_busy
         wanted = run.prompt is not None or busy
+        if error is not None:
+            log.warning("%s: %s: %s", run.session_id, error.kind, error.message)
         try:
             await self._plans.clean_up(run.session_id)
-            if error is not None:
-                log.warning("%s: %s: %s", run.session_id, error.kind, error.message)
+        except LoopError as failure:
+            log.warning("%s: the grant stays in the database: %s", run.session_id, failure.message)
         finally:
             if self._runs.get(run.session_id) is run:
                 del self._runs[run.session_id]
