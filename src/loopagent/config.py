@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from loopagent.errors import SettingsError
 
 PREFIX = "LOOP_AGENT_"
 _BUILD_TIME = {"LOOP_AGENT_SKIP_FRONTEND"}
+_HOST_NAME = re.compile(r"([A-Za-z0-9._-]+|[0-9A-Fa-f:.]+)\Z")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -153,8 +155,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]}?" if close else " See `loop-agent serve --help`."
+    # Without what they all share: else everything would look alike.
+    tails = {one.removeprefix(PREFIX): one for one in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, n=1)
+    hint = f" Did you mean {tails[close[0]]}?" if close else " See `loop-agent serve --help`."
     return f"Unknown setting {name}.{hint}"
 
 
@@ -163,28 +167,35 @@ def _parse(name: str, spec: Any, raw: str) -> Any:
     if kind.startswith("Literal"):
         choices = re.findall(r"'([^']+)'", kind)
         if raw not in choices:
-            raise SettingsError(f"{name}={raw!r} is none of: {', '.join(choices)}.")
+            raise SettingsError(
+                f"{name}={raw!r} is not known. Choose one of: {', '.join(choices)}."
+            )
         return raw
     if kind in {"int", "float"}:
         return _number(name, spec, raw, int if kind == "int" else float)
     if kind.startswith("Path"):
         return Path(raw).expanduser()
-    if kind.startswith("tuple"):
-        return tuple(part.strip() for part in raw.split(",") if part.strip())
     if spec.metadata.get("secret"):
         return _secret(name, raw)
-    return raw
+    if not raw.strip().isprintable():
+        raise SettingsError(f"{name} holds a line break or control character. Set it again.")
+    if kind.startswith("tuple"):
+        return tuple(part.strip() for part in raw.split(",") if part.strip()) or spec.default
+    return raw.strip()
 
 
 def _number(name: str, spec: Any, raw: str, convert: type[int] | type[float]) -> float:
     low = spec.metadata.get("low", float("-inf"))
     high = spec.metadata.get("high", float("inf"))
+    bounds = f"of {low} or more" if high == float("inf") else f"from {low} to {high}"
+    kind = "whole number" if convert is int else "number"
+    problem = f"{name}={raw!r} is not a {kind} {bounds}. Set it to one, or leave it out."
     try:
         number = convert(raw)
     except ValueError as error:
-        raise SettingsError(f"{name}={raw!r} is not a number.") from error
+        raise SettingsError(problem) from error
     if not low <= number <= high:
-        raise SettingsError(f"{name}={raw!r} must be from {low} to {high}.")
+        raise SettingsError(problem)
     return number
 
 
@@ -198,14 +209,31 @@ def _secret(name: str, raw: str) -> str:
     return secret
 
 
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _checked(settings: Settings) -> Settings:
     if settings.model_source == "upstream" and not settings.api_key:
         raise SettingsError(
             "LOOP_AGENT_MODEL_SOURCE=upstream needs a key: set ANTHROPIC_API_KEY, "
             "or use LOOP_AGENT_MODEL_SOURCE=scripted."
         )
-    if not settings.upstream.startswith(("http://", "https://")):
-        raise SettingsError("ANTHROPIC_BASE_URL must begin with http:// or https://.")
+    if not _is_web_address(settings.upstream):
+        raise SettingsError(
+            f"ANTHROPIC_BASE_URL={settings.upstream!r} is no address. Write it as "
+            "https://host or http://host:port, or leave it out for Anthropic's own API."
+        )
+    for name in settings.trusted_hosts:
+        if not _HOST_NAME.match(name):
+            raise SettingsError(
+                f"LOOP_AGENT_TRUSTED_HOSTS: {name!r} is no host name. "
+                "Give names alone, such as agents.example.org, separated by commas."
+            )
     if settings.is_public and not settings.needs_sign_in:
         raise SettingsError(
             f"HOST={settings.host} lets other machines in, and an agent can run commands: "

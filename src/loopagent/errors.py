@@ -161,6 +161,7 @@ class AgentError(LoopError):
         """True if the model's API has no room just now: to wait helps."""
         return self.kind in {"model_rate_limited_error", "model_overloaded_error"}
 
+
 class WorkspaceGoneError(AgentError):
     """Somebody has removed the session's folder."""
 

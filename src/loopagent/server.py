@@ -7,6 +7,7 @@ its answer instead of being refused.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import importlib
 import json
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 
 _INVENTED_KEY = "scripted-model"
 _BACKLOG = 2048
+_OTHER_ADDRESS = "Choose an address of this machine with HOST=…, and a free port with PORT=…"
 _GRACE = 5  # seconds for answers under way at shutdown
 
 
@@ -89,6 +91,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.callback(database.close)
         event_log = await stack.enter_async_context(EventLog(database))
         workspaces = Workspaces(settings.workspace_root, settings.templates_dir)
+        await workspaces.prepare()
         await workspaces.empty_trash()
         grants = Grants(database)
         upstream = await _reach_model(settings, stack)
@@ -230,11 +233,12 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         raise SettingsError(
-            f"Can't listen on {host}:{port}: {error.strerror}. "
-            "Stop what uses it, or choose another with PORT=…"
+            f"Can't listen on {host}:{port}: {getattr(error, 'strerror', error)}. "
+            + ("Stop what uses it, or choose another with PORT=…" if is_taken else _OTHER_ADDRESS)
         ) from error
     return listener
 

@@ -214,8 +214,28 @@ async def test_markup_in_a_title_stays_text(http: httpx.AsyncClient, session: st
     title = "<script>alert(1)</script> & \u202e 'x'"
     changed = await http.post(f"/v1/sessions/{session}", json={"title": title})
     assert changed.json()["title"] == title
-    page = await http.get(f"/sessions/{session}", headers={"accept": "text/html"})
-    assert "<script>alert(1)" not in page.text
+    for path in ("/", f"/sessions/{session}"):
+        page = await http.get(path, headers={"accept": "text/html"})
+        assert page.status_code == 200
+        assert "&lt;script&gt;alert(1)" in page.text
+        assert "<script>alert(1)" not in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/%2e%2e/config.py",
+        "/static//etc/passwd",
+        "/static/..\\app.py",
+        "/sessions/..%2f..%2fetc%2fpasswd",
+    ],
+)
+async def test_no_path_leads_out_of_what_is_served(http: httpx.AsyncClient, path: str) -> None:
+    url = httpx.URL(str(http.base_url)).copy_with(raw_path=path.encode())
+    answer = await http.get(url)
+    assert answer.status_code == 404, answer.text
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from loopagent.errors import StorageError
 from loopagent.storage import blobs, sessions
 from loopagent.storage.database import Database
 from tests.storage.records import a_session
+from tests.support.disk import SmallDisk, small_disk
 
 
 def test_the_file_is_its_owner_s_alone(tmp_path: Path) -> None:
@@ -65,38 +63,31 @@ def test_a_file_that_is_no_database_is_told_and_left_alone(tmp_path: Path, size:
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A disk of two megabytes; only root can have one."""
-    place = Path(tempfile.mkdtemp(prefix="disk-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=True)
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-        place.rmdir()
+def disk() -> Iterator[SmallDisk]:
+    with small_disk(2) as made:
+        yield made
 
 
-if os.geteuid() == 0:
+def test_a_read_only_disk_is_told(disk: SmallDisk) -> None:
+    Database.open(f"file:{disk.place}/x.db").close()
+    disk.make_read_only()
+    with pytest.raises(StorageError, match=r"writable|Check"):
+        Database.open(f"file:{disk.place}/x.db")
+    with pytest.raises(StorageError, match="Make its folder writable"):
+        Database.open(f"file:{disk.place}/new/x.db")
 
-    def test_a_read_only_disk_is_told(small_disk: Path) -> None:
-        Database.open(f"file:{small_disk}/x.db").close()
-        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-        with pytest.raises(StorageError, match=r"writable|Check"):
-            Database.open(f"file:{small_disk}/x.db")
-        with pytest.raises(StorageError, match="Make its folder writable"):
-            Database.open(f"file:{small_disk}/new/x.db")
 
-    async def test_a_full_disk_is_told_and_room_cures_it(small_disk: Path) -> None:
-        database, session = Database.open(f"file:{small_disk}/x.db"), a_session()
-        ballast = small_disk / "ballast"
-        ballast.write_bytes(b"x" * 1_000_000)
+async def test_a_full_disk_is_told_and_room_cures_it(disk: SmallDisk) -> None:
+    database, session = Database.open(f"file:{disk.place}/x.db"), a_session()
+    ballast = disk.place / "ballast"
+    ballast.write_bytes(b"x" * 1_000_000)
 
-        def fill(conn: Connection) -> None:
-            blobs.put(conn, session.id, new_event_id(), "x" * 1_500_000)
+    def fill(conn: Connection) -> None:
+        blobs.put(conn, session.id, new_event_id(), "x" * 1_500_000)
 
-        with pytest.raises(StorageError, match="Free some"):
-            await database.write(fill)
-        ballast.unlink()
-        await database.write(lambda conn: sessions.insert_row(conn, session))
-        assert await database.read(lambda conn: sessions.get(conn, session.id)) == session
-        database.close()
+    with pytest.raises(StorageError, match="Free some"):
+        await database.write(fill)
+    ballast.unlink()
+    await database.write(lambda conn: sessions.insert_row(conn, session))
+    assert await database.read(lambda conn: sessions.get(conn, session.id)) == session
+    database.close()

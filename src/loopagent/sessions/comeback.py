@@ -64,6 +64,8 @@ class Comeback:
     async def after_loss(self, session_id: SessionId, error: AgentError | None) -> None:
         """A turn's process ended before the turn did; without an error the server had ended."""
         session = await self._session(session_id)
+        if not session.is_busy:
+            return  # interrupted meanwhile
         if session.asks:
             # It waits for an answer, and needs no process until then.
             await SessionPort(self._database, self._log, session_id).waiting()

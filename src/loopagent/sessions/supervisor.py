@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,10 +20,11 @@ from loopagent.config import Settings
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session
-from loopagent.errors import AgentError, LoopError, NotFoundError, UnavailableError
+from loopagent.errors import AgentError, LoopError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import turns
 from loopagent.sessions.comeback import Comeback, ResetOf
+from loopagent.sessions.patience import OfSession, persist
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.port import SessionPort
 from loopagent.sessions.recovery import CutTurn
@@ -40,9 +41,6 @@ log = logging.getLogger(__name__)
 
 _TICK = 1.0
 _END_WITHIN = 15.0
-_DATABASE_AGAIN = 2.0  # seconds until a database that failed is tried again
-
-OfSession: TypeAlias = Callable[[SessionId], Awaitable[None]]
 
 
 class Supervisor:
@@ -185,27 +183,7 @@ class Supervisor:
 
     def _spawn(self, function: OfSession, session_id: SessionId) -> None:
         if self._tasks is not None and not self._closing:
-            self._tasks.start_soon(self._guarded, function, session_id)
-
-    async def _guarded(self, function: OfSession, session_id: SessionId) -> None:
-        try:
-            while not await self._attempted(function, session_id):
-                await anyio.sleep(_DATABASE_AGAIN)
-                if session_id in self._runs:
-                    return  # it went on meanwhile
-        except NotFoundError:
-            log.info("%s was deleted meanwhile", session_id)
-        except Exception:  # one session's trouble must not end the others'
-            log.exception("recovery of %s failed", session_id)
-
-    async def _attempted(self, function: OfSession, session_id: SessionId) -> bool:
-        """Whether the database took it: a full disk must not leave a turn running for ever."""
-        try:
-            await function(session_id)
-        except UnavailableError as error:
-            log.warning("%s waits for the database: %s", session_id, error.message)
-            return False
-        return True
+            self._tasks.start_soon(persist, function, session_id, self._runs)
 
     async def _drive(self, run: Run, before: Run | None) -> None:
         """One process from its start to its end, and what follows from how it ended."""

@@ -22,7 +22,13 @@ from pathlib import Path
 import anyio
 
 from loopagent.domain.ids import SessionId, is_session_id
-from loopagent.errors import ConflictError, LoopError, NotFoundError, UnavailableError
+from loopagent.errors import (
+    ConflictError,
+    LoopError,
+    NotFoundError,
+    SettingsError,
+    UnavailableError,
+)
 from loopagent.workspaces.templates import (
     Template,
     copy_template,
@@ -90,6 +96,10 @@ class Workspaces:
         """The templates that a session may start from."""
         return list_templates(self._templates)
 
+    async def prepare(self) -> None:
+        """Make the root where it is missing; raises SettingsError if sessions can't be made in it."""
+        await anyio.to_thread.run_sync(self._prepare)
+
     async def create(self, session_id: SessionId, template: str | None = None) -> SessionFolder:
         """Make a session's folder, whole or not at all.
 
@@ -107,6 +117,19 @@ class Workspaces:
     async def empty_trash(self) -> int:
         """Erase what has been in the trash for its days; gives the number of folders."""
         return await anyio.to_thread.run_sync(self._empty_trash)
+
+    def _prepare(self) -> None:
+        reason: str | None = "it may not be written to"
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+                return
+        except OSError as error:
+            reason = error.strerror
+        raise SettingsError(
+            f"Workspaces can't be kept in {self._root}: {reason}. "
+            "Make it a writable folder, or choose another with WORKSPACE_ROOT=…"
+        )
 
     def _create(self, folder: SessionFolder, template: str | None) -> None:
         source = find_template(self._templates, template) if template else None
