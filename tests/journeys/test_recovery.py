@@ -266,3 +266,84 @@ def test_a_rate_limit_parks_the_turn_until_its_end_and_then_it_goes_on(
         assert client.post(f"/api/sessions/{session}/resume").status_code == 200
         until(lambda: last_reason(client, session) == "end_turn", 20)
         assert_sound(events(client, session))
+
+
+# -- the agent's own record ------------------------------------------------------------------
+
+
+def records_of(server: ServerProcess, session: str) -> list[Path]:
+    return list((server.workspaces / session / "config").rglob("*.jsonl"))
+
+
+def test_without_its_record_the_agent_goes_on_from_a_summary_of_the_log(
+    server: ServerProcess,
+) -> None:
+    with server.client() as client:
+        session = create(client)
+        send(client, session, "remember the heron [[text: I will]]")
+    assert server.stop() == 0
+    for path in records_of(server, session):
+        path.unlink()
+    server.start()
+    with server.client() as client:
+        got = send(client, session, "[[recall]]")
+        told = [frame.data for frame in got if frame.event == "session.error"]
+        assert [error["error"]["type"] for error in told] == ["record_lost_error"]
+        assert got[-1].data["stop_reason"]["type"] == "end_turn"
+        # From now on it has a record again, which begins with the summary.
+        got = send(client, session, "[[recall]]")
+        assert "heron" in text_of(frame.data for frame in got if frame.event == "agent.message")
+        assert "session.error" not in {frame.event for frame in got}
+        assert_sound(events(client, session))
+
+
+def test_a_record_that_cannot_be_resumed_from_is_set_aside_and_the_turn_still_runs(
+    server: ServerProcess,
+) -> None:
+    with server.client() as client:
+        session = create(client)
+        send(client, session, "remember the heron [[text: I will]]")
+    assert server.stop() == 0
+    for path in records_of(server, session):
+        path.write_text('{"type":"user"} and then nothing that makes sense\n')
+    server.start()
+    with server.client() as client:
+        post(client, session, "[[text: here I am]]")
+        until(lambda: last_reason(client, session) == "end_turn", 40)
+        listed = events(client, session)
+    assert_sound(listed)
+    assert "here I am" in text_of(listed)
+    reasons = [event["loop"]["reason"] for event in of_kind(listed, "session.status_rescheduled")]
+    assert reasons == ["resume_failed_error"] * 2
+
+
+def test_a_message_that_the_api_refuses_does_not_poison_the_session(server: ServerProcess) -> None:
+    refusal = '[[error: 400 type=invalid_request_error message="image exceeds 5 MB maximum"]]'
+    with server.client() as client:
+        session = create(client)
+        send(client, session, "remember the heron [[text: I will]]")
+        got = send(client, session, f"the too large image {refusal}")
+        errors = [frame.data["error"] for frame in got if frame.event == "session.error"]
+        assert errors[-1]["type"] == "message_rejected_error"
+        assert "too large" in errors[-1]["message"]
+        got = send(client, session, "[[recall]]")
+        recalled = text_of(frame.data for frame in got if frame.event == "agent.message")
+        assert "heron" in recalled
+        assert "too large image" not in recalled
+        assert_sound(events(client, session))
+
+
+def test_a_conversation_that_is_refused_again_goes_on_from_a_summary(
+    server: ServerProcess,
+) -> None:
+    refusal = "[[error: 400 type=invalid_request_error]]"
+    with server.client() as client:
+        session = create(client)
+        send(client, session, "remember the heron [[text: I will]]")
+        send(client, session, refusal)
+        send(client, session, refusal)
+        got = send(client, session, "[[text: fine again]]")
+        told = [frame.data["error"]["type"] for frame in got if frame.event == "session.error"]
+        assert told == ["record_lost_error"]
+        assert got[-1].data["stop_reason"]["type"] == "end_turn"
+        assert_sound(events(client, session))

@@ -83,7 +83,21 @@ def from_result(message: ResultMessage, word: str | None) -> AgentError:
     detail = message.result or "; ".join(message.errors or ()) or message.subtype
     if message.subtype == "error_max_turns":
         return AgentError("max_turns_error", f"The turn reached its limit of steps. {detail}")
+    if is_refused(message, word):
+        return AgentError(
+            "message_rejected_error",
+            f"The model's API refused this message ({detail}). The agent's memory goes on from "
+            "before it. Send another message.",
+        )
     return from_word(word or "unknown", detail, status=message.api_error_status)
+
+
+def is_refused(message: ResultMessage, word: str | None) -> bool:
+    """Whether the API refused the conversation itself, as it would each further time."""
+    if not message.is_error or word not in {None, "unknown", "invalid_request"}:
+        return False
+    too_much = message.terminal_reason in {"image_error", "prompt_too_long"}
+    return too_much or message.api_error_status in {400, 413}
 
 
 def is_rejected_key(message: Message) -> bool:
@@ -95,8 +109,20 @@ def is_rejected_key(message: Message) -> bool:
     )
 
 
-def from_exception(error: Exception, stderr: str) -> AgentError:
-    """A failure of the process itself; `stderr` is the end of what it wrote."""
+def record_lost() -> AgentError:
+    return AgentError(
+        "record_lost_error",
+        "The agent's own record of this conversation was lost or unreadable. It goes on with a "
+        "summary of the log; its files are as they were.",
+        "retrying",
+    )
+
+
+def from_exception(error: Exception, stderr: str, *, resuming: bool = False) -> AgentError:
+    """A failure of the process itself; `stderr` is the end of what it wrote.
+
+    resuming: it was about to read the record of an earlier process.
+    """
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, AgentError):
@@ -112,7 +138,7 @@ def from_exception(error: Exception, stderr: str) -> AgentError:
         return AgentError("process_crashed_error", f"The agent's output was unreadable.{tail}")
     if isinstance(error, ProcessError):
         return AgentError(
-            "process_crashed_error",
+            "resume_failed_error" if resuming else "process_crashed_error",
             f"The agent process ended with code {error.exit_code}.{tail}",
         )
     if isinstance(error, CLIConnectionError):

@@ -63,6 +63,7 @@ class RunPlan:
 
     cli: the launcher file, given to the SDK as its command.
     resume: whether the CLI has a transcript of this session.
+    preface: what the agent must be told first, since its own record of the session is lost.
     turn_seconds, silence_seconds: limits of a turn; waiting for an answer counts for neither.
     """
 
@@ -73,6 +74,7 @@ class RunPlan:
     grounds: Grounds
     turn_seconds: float
     silence_seconds: float
+    preface: str | None = None
     recovery: Recovery | None = None
 
 

@@ -11,6 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -56,6 +57,7 @@ class Runner:
         self._plan = plan
         self._port = port
         self._resolve_path = resolve_path
+        self._preface = plan.preface
         self._translator = Translator(self._judge, plan.recovery)
         self._approvals = Approvals(
             self._judge,
@@ -76,6 +78,8 @@ class Runner:
         self._scope = anyio.CancelScope()
         self.connected = anyio.Event()
         self.turn: Turn | None = None
+        self.refused: EventId | None = None  # the prompt that the model's API did not take
+        self.following: Prompt | None = None  # the next one, which then needs a new process
         self.last_used = time.monotonic()
         self.model: str | None = None
 
@@ -145,7 +149,9 @@ class Runner:
                     await self._pump(baseline)
                     tasks.cancel_scope.cancel()
         except Exception as error:  # the runner's border: whatever fails becomes one AgentError
-            raise failures.from_exception(error, "\n".join(self._stderr)) from error
+            resuming = self._plan.resume and not self.connected.is_set()
+            stderr = "\n".join(self._stderr)
+            raise failures.from_exception(error, stderr, resuming=resuming) from error
         finally:
             self._send.close()
             self._inbox.close()
@@ -157,6 +163,10 @@ class Runner:
             await command()
 
     async def _query(self, prompt: Prompt) -> None:
+        if self._preface is not None:
+            prompt = replace(prompt, content=[e.text_block(self._preface), *prompt.content])
+            self._preface = None
+            await self._port.emit([failures.failure(failures.record_lost())])
         # The process would go on in a folder that nobody else can see.
         if not self._plan.cwd.is_dir():
             raise WorkspaceGoneError
@@ -219,6 +229,9 @@ class Runner:
         if limited := endings.limit(message, word, turn):
             await self._port.emit(events)
             raise limited
+        if turn is not None and failures.is_refused(message, word):
+            # What the API refuses is in the memory of this process: the next one goes without it.
+            self.refused = turn.event_id
         events += endings.of_result(message, word, turn, cost)
         await self._finish(events)
 
@@ -226,7 +239,10 @@ class Runner:
         self.turn = None
         self.last_used = time.monotonic()
         following = await self._port.ended(events)
-        if following is not None:
+        if self.refused is not None:
+            self.following = following
+            self._scope.cancel()
+        elif following is not None:
             self.prompt(following)
 
     # -- limits -----------------------------------------------------------------------------

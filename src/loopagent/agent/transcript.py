@@ -122,3 +122,24 @@ def _blocks(entry: Entry, kind: str) -> list[Entry]:
 
 def _gave_up(result: Entry) -> bool:
     return bool(result.get("is_error")) and str(result.get("content")).startswith(_GAVE_UP)
+
+
+def leave_out(transcript: Path, prompt_uuid: str) -> bool:
+    """Cut off a prompt and all that followed it, so that a resume goes on from before it."""
+    try:
+        lines = transcript.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return False
+    for index, line in enumerate(lines):
+        entry = _read(line)
+        if entry.get("type") == "user" and entry.get("uuid") == prompt_uuid:
+            with transcript.open("r+b") as file:
+                file.truncate(sum(map(len, lines[:index])))
+            return True
+    return False
+
+
+def set_aside(transcript: Path) -> None:
+    """Keep a transcript that can't be resumed from under another name."""
+    if transcript.exists():
+        transcript.replace(transcript.with_name(f"{transcript.name}.{uuid.uuid4().hex[:8]}"))

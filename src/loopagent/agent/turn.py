@@ -14,6 +14,7 @@ class Turn:
 
     def __init__(self, prompt: Prompt) -> None:
         now = time.monotonic()
+        self.event_id = prompt.event_id
         self.uuid = prompt_uuid(prompt.event_id)
         self.began = False  # the CLI works on it
         self.echoed_at: float | None = None  # the CLI has taken the prompt

@@ -19,6 +19,7 @@ from loopagent.errors import AgentError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import aftermath, turns
 from loopagent.sessions.port import SessionPort
+from loopagent.sessions.records import Records
 from loopagent.sessions.recovery import CutTurn, read_cut_turn
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
@@ -46,6 +47,7 @@ class Comeback:
         self,
         database: Database,
         event_log: EventLog,
+        records: Records,
         settings: Settings,
         *,
         begin: Begin,
@@ -54,6 +56,7 @@ class Comeback:
     ) -> None:
         self._database = database
         self._log = event_log
+        self._records = records
         self._begin = begin
         self._deliver = deliver
         self._reset_of = reset_of
@@ -121,6 +124,8 @@ class Comeback:
             await self.end(session.id, "retries_exhausted", aftermath.exhausted(error), cut=cause)
         else:
             aftermath.show_draft(self._log, session.id, cut)
+            if cut.attempts and error is not None and error.kind == "resume_failed_error":
+                await self._records.set_aside(session.id)
             attempt = {"attempt": cut.attempts + 1, "max_attempts": aftermath.MAX_ATTEMPTS}
             await self._reschedule(session.id, {**cause, **attempt})
             await anyio.sleep(aftermath.pause_before(cut, error))

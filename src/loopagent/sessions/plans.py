@@ -9,13 +9,13 @@ from typing import Any
 import anyio
 
 from loopagent.agent.ports import RunPlan
-from loopagent.agent.transcript import can_resume, reopen_ask
 from loopagent.config import Settings
 from loopagent.credentials.grants import Grants
 from loopagent.domain.ids import SessionId
 from loopagent.domain.permissions import Grounds, named_path
 from loopagent.errors import WorkspaceGoneError
-from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec
+from loopagent.sandbox.launcher import Launcher, LaunchSpec
+from loopagent.sessions.records import Records
 from loopagent.sessions.recovery import CutTurn
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
@@ -42,6 +42,7 @@ class Plans:
         self._settings = settings
         self._database = database
         self._workspaces = workspaces
+        self.records = Records(database, workspaces)
         self._grants = grants
         self._launcher = launcher
         self._base_url = base_url
@@ -56,11 +57,8 @@ class Plans:
         folder = self._workspaces.folder(session_id)
         if not await anyio.Path(folder.workspace).is_dir():
             raise WorkspaceGoneError
-        transcripts = folder.config / "projects" / PROJECT
-        transcript = transcripts / f"{session.sdk_session_id}.jsonl"
-        if cut is not None and cut.is_answered:
-            asked = cut.recovery.calls[-1].tool_use_id if cut.recovery.calls else ""
-            await anyio.to_thread.run_sync(reopen_ask, transcript, asked)
+        beginning = await self.records.prepare(session, cut)
+        saved = self.records.folder(session_id).resolve() / session.sdk_session_id
         token = await self._grants.issue(session_id)
         spec = LaunchSpec(
             session_id=session_id,
@@ -74,12 +72,13 @@ class Plans:
             session=session,
             cwd=folder.workspace,
             cli=cli,
-            resume=await anyio.to_thread.run_sync(can_resume, transcript),
+            resume=beginning.resume,
+            preface=beginning.preface,
             grounds=Grounds(
                 toolset=session.agent.toolset(),
                 workspace=PurePosixPath(folder.workspace.resolve()),
                 # The CLI saves long output there and tells the model to read it.
-                readable=(PurePosixPath(transcripts.resolve() / session.sdk_session_id),),
+                readable=(PurePosixPath(saved),),
                 isolated=self.level != "none",
             ),
             turn_seconds=self._settings.turn_minutes * 60,

@@ -71,6 +71,7 @@ class Supervisor:
         self._comeback = Comeback(
             database,
             event_log,
+            plans.records,
             settings,
             begin=lambda sid, prompt, cut: self._start(sid, prompt=prompt, cut=cut),
             deliver=self.deliver,
@@ -225,8 +226,11 @@ class Supervisor:
         wanted = run.prompt is not None or busy
         if error is not None:
             log.warning("%s: %s: %s", run.session_id, error.kind, error.message)
+        refused = run.runner.refused if run.runner is not None else None
         try:
             await self._plans.clean_up(run.session_id)
+            if refused is not None:
+                await self._plans.records.leave_out(run.session_id, refused)
         except LoopError as failure:
             log.warning("%s: the grant stays in the database: %s", run.session_id, failure.message)
         finally:
@@ -237,7 +241,10 @@ class Supervisor:
                 self._places.notify_all()
         if self._closing or run.parked:
             return
-        if wanted and (error is not None or not run.scope.cancel_called):
+        following = run.runner.following if run.runner is not None else None
+        if following is not None:
+            self._start(run.session_id, prompt=following)
+        elif wanted and (error is not None or not run.scope.cancel_called):
             self._spawn(lambda sid: self._after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
             self._spawn(self._go_on, run.session_id)
