@@ -2,7 +2,8 @@
 
     LoopError
     ├ InvalidRequestError 400   UnsafePathError, UnknownTemplateError
-    │ └ TooLargeError 413
+    │ ├ TooLargeError 413
+    │ └ KeyReusedError 422
     ├ NotAuthenticatedError 401
     ├ PermissionDeniedError 403
     ├ NotFoundError 404
@@ -59,6 +60,13 @@ class TooLargeError(InvalidRequestError):
 
     wire_type = "request_too_large"
     status = 413
+
+
+class KeyReusedError(InvalidRequestError):
+    """An Idempotency-Key came again with another request."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class NotAuthenticatedError(LoopError):

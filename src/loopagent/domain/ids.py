@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import time
@@ -23,8 +24,25 @@ _PROMPTS = uuid.UUID("6f1de0a5-7d0c-4f0e-9d39-0f0d5f6f3c55")
 
 def _unique() -> str:
     """26 characters: 48 bits of milliseconds, then 80 random bits (the ULID layout)."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return _spelled((time.time_ns() // 1_000_000) << 80 | secrets.randbits(80))
+
+
+def _derived(seed: str) -> str:
+    """26 characters that the same seed always gives, and that no other seed will."""
+    return _spelled(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big"))
+
+
+def _spelled(number: int) -> str:
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def session_id_from(seed: str) -> SessionId:
+    return SessionId("sesn_" + _derived(f"session {seed}"))
+
+
+def event_id_from(seed: str, place: int) -> EventId:
+    """place: which one of the events that come from this seed."""
+    return EventId("sevt_" + _derived(f"event {place} {seed}"))
 
 
 def new_session_id() -> SessionId:

@@ -19,6 +19,7 @@ from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import turns
 from loopagent.sessions.agents import Agents, Environments
 from loopagent.sessions.checks import check_message, clean_title, model_choice
+from loopagent.sessions.making import make
 from loopagent.sessions.runs import Runs
 from loopagent.storage import asks, blobs, events, queue, sessions
 from loopagent.storage.asks import Ask
@@ -63,6 +64,7 @@ class Sessions:
         self,
         who: Principal,
         *,
+        session_id: SessionId | None = None,
         agent: AgentId | None = None,
         agent_version: int | None = None,
         overrides: Mapping[str, Any] | None = None,
@@ -76,6 +78,7 @@ class Sessions:
     ) -> Session:
         """A new session with its workspace; `messages` are sent at once.
 
+        session_id: makes a second try harmless: what the first one has made is gone on with.
         overrides: fields of the agent that differ for this session.
 
         Raises NotFoundError (agent, environment), UnknownTemplateError, InvalidRequestError.
@@ -89,7 +92,7 @@ class Sessions:
             snapshot = snapshot.model_copy(update={"model": model_choice(model)})
         moment = e.now()
         session = Session(
-            id=new_session_id(),
+            id=session_id or new_session_id(),
             owner=who.user_id,
             agent=snapshot,
             environment_id=environment.id,
@@ -102,9 +105,9 @@ class Sessions:
             recovery=recovery or self._recovery,
             sdk_session_id=str(uuid.uuid4()),
         )
-        await self._workspaces.create(session.id, session.template)
-        await self._database.write(lambda conn: sessions.insert_row(conn, session))
-        if not messages:
+        is_again = session_id is not None
+        await make(self._workspaces, self._database, session, is_again=is_again)
+        if not messages and not is_again:
             return session
         for message in messages:
             await self._message(who, session.id, message)

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from loopagent.web.api import agents, environments, events, health, sessions, short
+from loopagent.web.api.once import Once
 from loopagent.web.errors import add_error_handlers
 from loopagent.web.pages import routes
 from loopagent.web.pages.errors import error_page
@@ -31,6 +32,7 @@ def create_app(services: Services) -> FastAPI:
         strict_content_type=False,
     )
     app.state.services = services
+    app.state.once = Once(lambda: app.state.services.database)
     app.state.error_page = error_page
     add_error_handlers(app)
     for part in (health, agents, environments, sessions, events, short):

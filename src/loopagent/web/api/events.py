@@ -13,6 +13,7 @@ from loopagent.domain.ids import SessionId
 from loopagent.eventlog.frames import DraftDelta, Frame
 from loopagent.web.api.bodies import EventsSend
 from loopagent.web.api.given import Caller, SessionPath, Use
+from loopagent.web.api.once import NewIds
 from loopagent.web.api.queries import EventsPage, StreamQuery, resume_point
 from loopagent.web.api.route import json_router
 from loopagent.web.api.shapes import raw_answer
@@ -25,10 +26,10 @@ LastEventId = Annotated[str | None, Header(description="Go on after this `seq`."
 
 
 @router.post("", summary="Send messages, answers to tool calls, or an interrupt")
-async def send(use: Use, who: Caller, session_id: SessionPath, body: EventsSend) -> Response:
-    return raw_answer(
-        await use.sessions.send(who, session_id, [event.event() for event in body.events])
-    )
+async def send(
+    use: Use, who: Caller, ids: NewIds, session_id: SessionPath, body: EventsSend
+) -> Response:
+    return raw_answer(await use.sessions.send(who, session_id, ids.events(body.events)))
 
 
 @router.get("", summary="List events in order")

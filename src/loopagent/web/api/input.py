@@ -129,27 +129,30 @@ Content = Annotated[
 
 
 class _EventIn(_In):
-    """`id` may be made by the client: the same id is stored once, however often it is sent."""
+    """`id` may be made by the client: the same id is stored once, however often it is sent.
+
+    Where it is not, `event` takes one that was made here.
+    """
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,100}$")] | None = None
 
-    def event_id(self) -> EventId:
-        return EventId(self.id) if self.id else new_event_id()
+    def event_id(self, made: EventId) -> EventId:
+        return EventId(self.id) if self.id else made
 
 
 class UserMessageIn(_EventIn):
     type: Literal["user.message"]
     content: Content
 
-    def event(self) -> e.UserMessage:
-        return message(self.content, self.event_id())
+    def event(self, made: EventId) -> e.UserMessage:
+        return message(self.content, self.event_id(made))
 
 
 class UserInterruptIn(_EventIn):
     type: Literal["user.interrupt"]
 
-    def event(self) -> e.UserInterrupt:
-        return e.UserInterrupt(id=self.event_id())
+    def event(self, made: EventId) -> e.UserInterrupt:
+        return e.UserInterrupt(id=self.event_id(made))
 
 
 class ConfirmationLoop(_In):
@@ -171,9 +174,9 @@ class UserToolConfirmationIn(_EventIn):
             raise ValueError("deny_message goes with result deny only")
         return self
 
-    def event(self) -> e.UserToolConfirmation:
+    def event(self, made: EventId) -> e.UserToolConfirmation:
         return e.UserToolConfirmation(
-            id=self.event_id(),
+            id=self.event_id(made),
             tool_use_id=EventId(self.tool_use_id),
             result=self.result,
             deny_message=self.deny_message,

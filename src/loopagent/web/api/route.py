@@ -10,6 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from loopagent.web.api.once import Once
+
 _UNLABELLED = frozenset({"", "application/x-www-form-urlencoded", "text/plain"})
 
 
@@ -32,7 +34,8 @@ class JsonRoute(APIRoute):
             if request.method != "GET" and label in _UNLABELLED:
                 others = [item for item in request.scope["headers"] if item[0] != b"content-type"]
                 request.scope["headers"] = [*others, (b"content-type", b"application/json")]
-            return await handle(JsonRequest(request.scope, request.receive))
+            once: Once = request.app.state.once
+            return await once.answer(JsonRequest(request.scope, request.receive), handle)
 
         return handle_json
 

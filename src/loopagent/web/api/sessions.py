@@ -12,6 +12,7 @@ from loopagent.domain.session import Session
 from loopagent.web.api.bodies import SessionCreate, SessionUpdate
 from loopagent.web.api.given import Caller, EventPath, SessionPath, Use
 from loopagent.web.api.metadata import changed_metadata
+from loopagent.web.api.once import NewIds
 from loopagent.web.api.queries import SessionsPage
 from loopagent.web.api.route import json_router
 from loopagent.web.api.shapes import answer, ask_body, page, raw_answer, session_body
@@ -26,9 +27,10 @@ def shown(use: Services, session: Session) -> dict[str, Any]:
 
 
 @router.post("", summary="Create a session, and send it its first messages")
-async def create(use: Use, who: Caller, body: SessionCreate) -> Response:
+async def create(use: Use, who: Caller, ids: NewIds, body: SessionCreate) -> Response:
     session = await use.sessions.create(
         who,
+        session_id=ids.session(),
         agent=AgentId(body.agent.id) if body.agent else None,
         agent_version=body.agent.version if body.agent else None,
         overrides=body.agent.overrides() if body.agent else None,
@@ -37,7 +39,7 @@ async def create(use: Use, who: Caller, body: SessionCreate) -> Response:
         metadata=body.metadata,
         template=body.template,
         recovery=body.recovery,
-        messages=[event.event() for event in body.initial_events],
+        messages=ids.messages(body.initial_events),
     )
     return answer(shown(use, session))
 

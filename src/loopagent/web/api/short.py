@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
-from loopagent.domain.ids import AgentId, EventId, SessionId, new_event_id
+from loopagent.domain.ids import AgentId, EventId, SessionId
 from loopagent.errors import ConflictError, InvalidRequestError
 from loopagent.eventlog.frames import Row
 from loopagent.web.api.bodies import ShortConfirm, ShortCreate, ShortMessage, ShortUpdate
@@ -19,6 +19,7 @@ from loopagent.web.api.events import LastEventId, frames
 from loopagent.web.api.given import Caller, SessionPath, Use
 from loopagent.web.api.input import message, text_message
 from loopagent.web.api.messages import TYPES, short_message
+from loopagent.web.api.once import NewIds
 from loopagent.web.api.queries import SessionsPage, ShortEventsPage, resume_point
 from loopagent.web.api.route import json_router
 from loopagent.web.api.sessions import shown
@@ -31,10 +32,11 @@ router = json_router("/api/sessions", "Short form")
 
 
 @router.post("", summary="Create a session; a prompt starts its first turn", status_code=201)
-async def create(use: Use, who: Caller, body: ShortCreate | None = None) -> Response:
+async def create(use: Use, who: Caller, ids: NewIds, body: ShortCreate | None = None) -> Response:
     body = body or ShortCreate()
     session = await use.sessions.create(
         who,
+        session_id=ids.session(),
         agent=AgentId(body.agent.id) if body.agent else None,
         agent_version=body.agent.version if body.agent else None,
         overrides=body.agent.overrides() if body.agent else None,
@@ -42,7 +44,7 @@ async def create(use: Use, who: Caller, body: ShortCreate | None = None) -> Resp
         template=body.template,
         recovery=body.recovery,
         model=body.model.id if body.model else None,
-        messages=[] if body.prompt is None else [text_message(body.prompt)],
+        messages=[] if body.prompt is None else [text_message(body.prompt, ids.event())],
     )
     return answer(shown(use, session), 201)
 
@@ -102,21 +104,22 @@ async def messages(
 async def send(
     use: Use,
     who: Caller,
+    ids: NewIds,
     session_id: SessionPath,
     body: ShortMessage,
+    *,
     last_event_id: LastEventId = None,
 ) -> Response:
     """The stream ends with the idle event of the turn, also where a tool call waits for an answer.
 
     The turn goes on if the client leaves. To come back, send the same `id` with `Last-Event-ID`.
     """
-    sent = _message(body)
+    sent = _message(body, EventId(body.id) if body.id else ids.event())
     resume = resume_point(last_event_id, None)
     return await send_and_follow(use, who, session_id, sent, resume)
 
 
-def _message(body: ShortMessage) -> e.UserMessage:
-    event_id = EventId(body.id) if body.id else new_event_id()
+def _message(body: ShortMessage, event_id: EventId) -> e.UserMessage:
     if body.content is not None and body.prompt is None:
         return message(body.content, event_id)
     if body.prompt is not None and body.content is None:
@@ -125,9 +128,12 @@ def _message(body: ShortMessage) -> e.UserMessage:
 
 
 @router.post("/{session_id}/confirm", summary="Allow or deny the tool call that waits")
-async def confirm(use: Use, who: Caller, session_id: SessionPath, body: ShortConfirm) -> Response:
+async def confirm(
+    use: Use, who: Caller, ids: NewIds, session_id: SessionPath, body: ShortConfirm
+) -> Response:
     event_id = EventId(body.event_id) if body.event_id else await _only_ask(use, who, session_id)
     confirmation = e.UserToolConfirmation(
+        id=ids.event(),
         tool_use_id=event_id,
         result="allow" if body.allow else "deny",
         deny_message=None if body.allow else body.message,
@@ -152,8 +158,9 @@ async def resume(use: Use, who: Caller, session_id: SessionPath) -> Response:
 
 
 @router.post("/{session_id}/interrupt", summary="Stop the turn that is under way")
-async def interrupt(use: Use, who: Caller, session_id: SessionPath) -> Response:
-    return _json((await use.sessions.send(who, session_id, [e.UserInterrupt()]))[0])
+async def interrupt(use: Use, who: Caller, ids: NewIds, session_id: SessionPath) -> Response:
+    sent = e.UserInterrupt(id=ids.event())
+    return _json((await use.sessions.send(who, session_id, [sent]))[0])
 
 
 @router.get("/{session_id}/events", summary="Events as a list, or live as server-sent events")
