@@ -107,8 +107,6 @@ class Sessions:
         )
         is_again = session_id is not None
         await make(self._workspaces, self._database, session, is_again=is_again)
-        if not messages and not is_again:
-            return session
         for message in messages:
             await self._message(who, session.id, message)
         return await self.get(who, session.id)
