@@ -32,8 +32,6 @@ _SQLITE = {
 _POSTGRES = (
     ("08", _UNREACHABLE),
     ("57P", _UNREACHABLE),
-    ("28", "The database server {place} refuses the sign-in. Check user and password."),
-    ("3D", "{place} names a database that isn't there. Make it with createdb, or mend the name."),
     ("42501", "The user of {place} may not do that. Grant CREATE on the schema and its tables."),
     ("25006", "The database {place} is read-only. Use the address of the primary server."),
     ("53", "The database server {place} is out of room or connections. Free some, try again."),

@@ -33,7 +33,7 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: str) -> None:
         address = server_url(url)
-        self._place = address.render_as_string(hide_password=True)
+        self._place = address.set(drivername="postgresql").render_as_string(hide_password=True)
         self._engine = create_engine(
             address,
             pool_size=_READERS + _WRITERS,
