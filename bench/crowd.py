@@ -12,12 +12,13 @@ from bench import ours
 from bench.model import Model
 from bench.process import cpu_seconds
 from bench.report import Report, at_most, below
+from loopagent.scripted.script import numbered_words
 from tests.support.process import server_process
 
 VIEWERS = 500
 WORDS = 200
 PACE = 50
-_TEXT = " ".join(f"w{number}" for number in range(WORDS))
+_TEXT = numbered_words(WORDS)
 
 
 async def watch(report: Report, home: Path, model: Model) -> None:

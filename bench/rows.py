@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 import time
 from pathlib import Path
@@ -40,13 +39,12 @@ async def appends(report: Report, home: Path, model: Model) -> None:
         async with ours.client(server.url) as other:
             session = await ours.new_session(other)
             await ours.turn(other, session, "[[text: warm]]")
-            prompt = "[[stream: 3000 @ 50]]"
-            turn = asyncio.create_task(ours.turn(other, session, prompt), name="turn")
-            await asyncio.sleep(0.5)
-            await _append(report, place, ids, "appends, a server serves")
-            turn.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await turn
+            async with asyncio.TaskGroup() as group:
+                prompt = "[[stream: 3000 @ 50]]"
+                turn = group.create_task(ours.turn(other, session, prompt), name="turn")
+                await asyncio.sleep(0.5)
+                await _append(report, place, ids, "appends, a server serves")
+                turn.cancel()
 
 
 async def _append(report: Report, place: Path, ids: list[SessionId], name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -13,9 +14,11 @@ from bench import bare, ours
 from bench.model import Model
 from bench.process import cpu_seconds, rss_mib
 from bench.report import Report, at_most, below
-from tests.support.process import ServerProcess, server_process
+from loopagent.scripted.script import numbered_words
+from tests.support.process import server_process
 
 _PEOPLE_READ = 1.5  # seconds between opening a page and the first message on it
+_TEXT = numbered_words(400)
 _LIVE = 6  # sessions, below the limit of live processes
 
 
@@ -26,40 +29,46 @@ async def compare(report: Report, home: Path, model: Model, rounds: int) -> None
     await bare.turn(floor, "[[text: warm]]")
     with server_process(home / "turns", **model.settings) as server:
         async with ours.client(server.url) as client:
-            session = await ours.new_session(client)
-            await ours.turn(client, session, "[[text: warm]]")
-            await _warm(report, client, session, floor, rounds)
-            await _full_pace(report, client, session, floor, server, rounds)
+            pair = _Pair(client, await ours.new_session(client), floor)
+            await pair.ours("[[text: warm]]")
+            await _warm(report, pair, rounds)
+            await _full_pace(report, pair, server.pid, rounds)
             await _new(report, client, home, model, rounds)
     await floor.disconnect()
 
 
-async def _warm(
-    report: Report, client: aiohttp.ClientSession, session: str, floor: ClaudeSDKClient, rounds: int
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A warm session of ours and a connected client of the bare SDK."""
+
+    client: aiohttp.ClientSession
+    session: str
+    floor: ClaudeSDKClient
+
+    async def ours(self, prompt: str) -> tuple[float, float, str]:
+        return await ours.turn(self.client, self.session, prompt)
+
+    async def bare(self, prompt: str) -> tuple[float, float]:
+        return await bare.turn(self.floor, prompt)
+
+
+async def _warm(report: Report, pair: _Pair, rounds: int) -> None:
     mine, theirs = [], []
     for _ in range(rounds):
-        mine.append((await ours.turn(client, session, "[[stream: 20 @ 200]]"))[0])
-        theirs.append((await bare.turn(floor, "[[stream: 20 @ 200]]"))[0])
+        mine.append((await pair.ours("[[stream: 20 @ 200]]"))[0])
+        theirs.append((await pair.bare("[[stream: 20 @ 200]]"))[0])
     report.compare("warm follow-up, first token, more", mine, theirs, at_most(10, "ms"))
 
 
-async def _full_pace(
-    report: Report,
-    client: aiohttp.ClientSession,
-    session: str,
-    floor: ClaudeSDKClient,
-    server: ServerProcess,
-    rounds: int,
-) -> None:
+async def _full_pace(report: Report, pair: _Pair, server: int, rounds: int) -> None:
     mine, theirs, whole, spent = [], [], 0, 0.0
     for _ in range(rounds):
-        before = cpu_seconds(server.pid)
-        _, seconds, text = await ours.turn(client, session, "[[stream: 400 @ 0]]")
-        spent += cpu_seconds(server.pid) - before
-        whole += text.split() == [f"w{number}" for number in range(400)]
+        before = cpu_seconds(server)
+        _, seconds, text = await pair.ours("[[stream: 400 @ 0]]")
+        spent += cpu_seconds(server) - before
+        whole += text == _TEXT
         mine.append(seconds)
-        theirs.append((await bare.turn(floor, "[[stream: 400 @ 0]]"))[1])
+        theirs.append((await pair.bare("[[stream: 400 @ 0]]"))[1])
     report.compare("400 deltas at full pace, whole turn", mine, theirs, at_most(1.3))
     report.row("  turns whose text is not whole", rounds - whole, at_most(0))
     report.row("  server CPU a turn", spent / rounds * 1000, at_most(50, "ms"))

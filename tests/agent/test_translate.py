@@ -87,6 +87,16 @@ def test_a_streamed_text_ends_as_one_row_with_the_id_of_its_draft() -> None:
     assert ended.is_error is False
 
 
+def test_a_request_begins_when_the_model_is_asked_and_only_once() -> None:
+    translator = Translator(judge)
+    asked = SystemMessage(subtype="status", data={"status": "requesting"})
+    (begun,) = emitted(read(translator, asked))
+    assert isinstance(begun, e.ModelRequestStart)
+    *_, ended = emitted(read(translator, asked, *start(), delta("a"), *stop()))
+    assert isinstance(ended, e.ModelRequestEnd)
+    assert ended.model_request_start_id == begun.id
+
+
 def test_a_reply_that_was_not_streamed_is_logged_too() -> None:
     (message,) = emitted(read(Translator(judge), said("whole")))
     assert isinstance(message, e.AgentMessage)

@@ -136,6 +136,20 @@ async def test_text_waits_longer_where_many_follow(followers: int, joined: float
     assert live.is_followed == (followers > 1)
 
 
+async def test_text_waits_from_its_own_arrival_on() -> None:
+    live, clock = alone(), asyncio.get_running_loop().time
+    for _ in range(FEW + 1):
+        live.enter()
+    live.open_draft(new_event_id(), "agent.message")
+    live.extend_draft("a")
+    live._shown_at = clock() - JOIN_SECONDS / 4
+    begun, rung = clock(), live.bell.rings
+    live.extend_draft("b")
+    with anyio.fail_after(5):
+        await live.bell.wait(rung)
+    assert clock() - begun >= JOIN_SECONDS - 0.005
+
+
 async def test_a_new_draft_ends_the_one_before() -> None:
     live, first, second = alone(), new_event_id(), new_event_id()
     live.open_draft(first, "agent.message")

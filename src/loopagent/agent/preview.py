@@ -31,8 +31,7 @@ class Preview:
             case "message_start":
                 self._usage = dict(event["message"].get("usage") or {})
                 self._finished = False
-                self._request = new_event_id()
-                yield Emit(e.ModelRequestStart(id=self._request))
+                yield from self.begin_request()
             case "content_block_start":
                 yield from self._block_start(event["content_block"])
             case "content_block_delta":
@@ -51,6 +50,12 @@ class Preview:
                 yield from self.end_request(is_error=not self._finished)
             case _:
                 pass
+
+    def begin_request(self) -> Iterator[Step]:
+        """The model is asked, or answers already: whichever is seen first."""
+        if self._request is None:
+            self._request = new_event_id()
+            yield Emit(e.ModelRequestStart(id=self._request))
 
     def message(self, text: str) -> Iterator[Step]:
         """A text block is complete: its row takes the id of its draft."""

@@ -68,6 +68,9 @@ class Translator:
                 yield from self._assistant(message)
             case UserMessage() if isinstance(message.content, list):
                 yield from self._tool_results(message)
+            case SystemMessage(subtype="status", data={"status": "requesting"}):
+                # Before the answer comes: its first words must not wait for a row.
+                yield from self._preview.begin_request()
             case SystemMessage(subtype="api_retry"):
                 yield from self._retry(message.data)
             case SystemMessage(subtype="compact_boundary"):

@@ -103,11 +103,10 @@ class Live:
             return
         loop = asyncio.get_running_loop()
         joined = JOIN_SECONDS_FOR_FEW if self._followers <= FEW else JOIN_SECONDS
-        wait = self._shown_at + joined - loop.time()
-        if wait <= 0:
+        if loop.time() - self._shown_at >= joined:
             self._show()
         else:
-            self._timer = loop.call_later(wait, self._show)
+            self._timer = loop.call_later(joined, self._show)
 
     def close_draft(self) -> None:
         """It will not be completed."""
