@@ -20,6 +20,7 @@ VERBS = {
     "tail": "Print a session's log and follow it.",
     "rm": "Delete sessions with their workspaces.",
     "doctor": "Check the set-up and say what to mend.",
+    "chaos": "Kill a server of its own again and again, and check that nothing is lost.",
 }
 
 
