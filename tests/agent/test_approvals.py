@@ -13,31 +13,31 @@ from claude_agent_sdk import (
 )
 
 from loopagent.agent.approvals import Approvals
-from loopagent.agent.ports import OpenCall, Verdict
+from loopagent.agent.ports import Verdict
 from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Decision
 from loopagent.domain.permissions import Verdict as Word
 
 EVENT = EventId("sevt_1")
-ANSWERED = OpenCall(
-    event_id=EVENT, tool_use_id="toolu_1", tool="Bash", tool_input={}, verdict=Verdict(allow=True)
-)
 
 
 class Place:
     """Approvals with one logged call, counting how often they said that they wait."""
 
-    def __init__(self, word: Word = "ask", known: tuple[OpenCall, ...] = ()) -> None:
+    def __init__(self, word: Word = "ask", known: Verdict | None = None) -> None:
         self.word: Word = word
         self.waited = 0
+        self.known = known
         self.events = {"toolu_1": EVENT}
-        self.approvals = Approvals(self.judge, self.events.get, self.wait, known)
+        self.approvals = Approvals(self.judge, self.events.get, self.wait)
 
     def judge(self, tool: str, tool_input: Any) -> Decision:
         return Decision(verdict=self.word, reason="because")
 
-    async def wait(self) -> None:
+    async def wait(self, ask: EventId) -> Verdict | None:
+        assert ask == EVENT
         self.waited += 1
+        return self.known
 
     async def ask(self) -> PermissionResultAllow | PermissionResultDeny:
         context = ToolPermissionContext(tool_use_id="toolu_1")
@@ -79,13 +79,13 @@ async def test_an_answer_may_come_before_the_question() -> None:
     assert place.waited == 0
 
 
-async def test_an_answer_given_before_a_restart_is_known() -> None:
-    place = Place(known=(ANSWERED,))
+async def test_an_answer_that_only_the_log_knows_counts() -> None:
+    place = Place(known=Verdict(allow=True))
     assert isinstance(await place.ask(), PermissionResultAllow)
 
 
 async def test_a_question_may_come_before_the_call_is_in_the_log() -> None:
-    place = Place(known=(ANSWERED,))
+    place = Place(known=Verdict(allow=True))
     place.events.clear()
     async with anyio.create_task_group() as tasks:
 

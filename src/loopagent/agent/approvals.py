@@ -16,7 +16,7 @@ from claude_agent_sdk import (
 )
 from claude_agent_sdk.types import HookJSONOutput
 
-from loopagent.agent.ports import OpenCall, Verdict
+from loopagent.agent.ports import Verdict
 from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Decision
 
@@ -33,15 +33,12 @@ class Approvals:
         self,
         judge: Callable[[str, Mapping[str, Any]], Decision],
         event_of: Callable[[str], EventId | None],
-        waiting: Callable[[], Awaitable[None]],
-        known: tuple[OpenCall, ...] = (),
+        waiting: Callable[[EventId], Awaitable[Verdict | None]],
     ) -> None:
         self._judge = judge
         self._event_of = event_of
         self._waiting = waiting
-        self._verdicts: dict[EventId, Verdict] = {
-            call.event_id: call.verdict for call in known if call.verdict is not None
-        }
+        self._verdicts: dict[EventId, Verdict] = {}
         self._changed = anyio.Event()
         self.open = 0
         self.waiting_since: float | None = None  # of the monotonic clock
@@ -93,7 +90,10 @@ class Approvals:
         self.open += 1
         self.waiting_since = self.waiting_since or time.monotonic()
         try:
-            await self._waiting()
+            # From here on `answer` is heard; what was answered before is known to the log.
+            known = await self._waiting(event_id)
+            if known is not None:
+                return known
             while event_id not in self._verdicts:
                 # For ever on purpose: an open ask has no time limit.
                 await self._changed.wait()

@@ -35,13 +35,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCall:
-    """A tool call in the log that has no result yet; `verdict` if it was answered already."""
+    """A tool call in the log that has no result yet."""
 
     event_id: EventId
     tool_use_id: str
     tool: str
     tool_input: dict[str, Any]
-    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +83,9 @@ class Port(Protocol):
     async def emit(self, events: Sequence[Event]) -> None:
         """Append to the log."""
 
-    async def waiting(self) -> None:
-        """Say in the log that the session waits for the answers to its open asks, if any."""
+    async def waiting(self, ask: EventId) -> Verdict | None:
+        """The answer to an ask if the log holds one, else None: then the log says that the
+        session waits for it."""
 
     async def ended(self, events: Sequence[Event]) -> Prompt | None:
         """Append the end of a turn; gives the next queued message, which then has begun."""

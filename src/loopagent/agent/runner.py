@@ -63,7 +63,6 @@ class Runner:
             self._judge,
             self._translator.event_of,
             port.waiting,
-            plan.recovery.calls if plan.recovery else (),
         )
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._send, self._inbox = anyio.create_memory_object_stream[Callable[[], Any]](_INBOX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loopagent.agent.ports import Prompt
+from loopagent.agent.ports import Prompt, Verdict
 from loopagent.domain.events import Event
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.eventlog.log import EventLog
@@ -24,11 +24,14 @@ class SessionPort:
     async def emit(self, events: Sequence[Event]) -> None:
         await self._log.append(self._session_id, events)
 
-    async def waiting(self) -> None:
-        outcome = await self._database.write(
-            lambda conn: turns.declare_waiting(self._log, conn, self._session_id)
-        )
-        self._log.published(self._session_id, outcome.rows)
+    async def waiting(self, ask: EventId) -> Verdict | None:
+        known = await self._database.read(lambda conn: turns.answer_to(conn, self._session_id, ask))
+        if known is None:
+            outcome = await self._database.write(
+                lambda conn: turns.declare_waiting(self._log, conn, self._session_id)
+            )
+            self._log.published(self._session_id, outcome.rows)
+        return known
 
     async def ended(self, events: Sequence[Event]) -> Prompt | None:
         outcome = await self._database.write(

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from loopagent.agent.ports import OpenCall, Prompt, Recovery, Verdict
+from loopagent.agent.ports import OpenCall, Prompt, Recovery
 from loopagent.domain import events as e
-from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.ids import SessionId
 from loopagent.eventlog.log import EventLog
-from loopagent.storage import asks, events
-from loopagent.storage.asks import Ask
+from loopagent.storage import events
 from loopagent.storage.database import Connection, Database
 
 _ROWS = 5000  # a turn longer than this is recovered from its last rows
@@ -53,10 +52,9 @@ async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId
         turn.reverse()
         if not turn or not isinstance(turn[0], e.UserMessage):
             return None
-        answered = {ask.event_id: ask for ask in asks.of_session(conn, session_id)}
         is_message = draft is not None and draft.kind == "agent.message"
         recovery = Recovery(
-            calls=_open_calls(turn, answered),
+            calls=_open_calls(turn),
             draft_id=draft.event_id if draft is not None and is_message else None,
             draft_text=draft.text if draft is not None and is_message else "",
         )
@@ -97,7 +95,7 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _open_calls(turn: list[e.Event], answered: dict[EventId, Ask]) -> tuple[OpenCall, ...]:
+def _open_calls(turn: list[e.Event]) -> tuple[OpenCall, ...]:
     done = {event.tool_use_id for event in turn if isinstance(event, e.AgentToolResult)}
     done |= {event.mcp_tool_use_id for event in turn if isinstance(event, e.AgentMcpToolResult)}
     return tuple(
@@ -106,16 +104,7 @@ def _open_calls(turn: list[e.Event], answered: dict[EventId, Ask]) -> tuple[Open
             tool_use_id=str((event.loop or {}).get("tool_use_id", "")),
             tool=str((event.loop or {}).get("tool", event.name)),
             tool_input=event.input,
-            verdict=_verdict(answered.get(event.id)),
         )
         for event in turn
         if isinstance(event, e.AgentToolUse | e.AgentMcpToolUse) and event.id not in done
-    )
-
-
-def _verdict(ask: Ask | None) -> Verdict | None:
-    if ask is None or ask.status not in {"allowed", "denied"}:
-        return None
-    return Verdict(
-        allow=ask.status == "allowed", message=ask.message, updated_input=ask.updated_input
     )

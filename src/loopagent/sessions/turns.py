@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loopagent.agent.ports import Prompt
+from loopagent.agent.ports import Prompt, Verdict
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, UserId
 from loopagent.domain.session import Session
 from loopagent.errors import SessionArchivedError
 from loopagent.eventlog.log import EventLog, StoredEvent
-from loopagent.storage import events, queue, sessions
+from loopagent.storage import asks, events, queue, sessions
 from loopagent.storage.database import Connection
 
 _TITLE = 80
@@ -115,6 +115,18 @@ def declare_waiting(log: EventLog, conn: Connection, session_id: SessionId) -> O
     return Outcome(rows=log.append_in(conn, session_id, [_requires_action(session.asks)]))
 
 
+def answer_to(conn: Connection, session_id: SessionId, ask: EventId) -> Verdict | None:
+    """What was answered to an ask; None while it is open."""
+    for known in asks.of_session(conn, session_id):
+        if known.event_id == ask and known.status in {"allowed", "denied"}:
+            return Verdict(
+                allow=known.status == "allowed",
+                message=known.message,
+                updated_input=known.updated_input,
+            )
+    return None
+
+
 def confirm(
     log: EventLog, conn: Connection, session_id: SessionId, answer: e.UserToolConfirmation
 ) -> tuple[Outcome, Session]:
@@ -157,7 +169,7 @@ def _prompt(message: e.UserMessage) -> Prompt:
     return Prompt(event_id=message.id, content=list(message.content))
 
 
-def _requires_action(asks: Sequence[EventId]) -> e.SessionStatusIdle:
+def _requires_action(waiting: Sequence[EventId]) -> e.SessionStatusIdle:
     return e.SessionStatusIdle(
-        stop_reason=e.StopReason(type="requires_action", event_ids=list(asks))
+        stop_reason=e.StopReason(type="requires_action", event_ids=list(waiting))
     )
