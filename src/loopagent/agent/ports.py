@@ -15,6 +15,9 @@ from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Grounds
 from loopagent.domain.session import Session
 
+CUT = "The call was cut when the agent process ended; its result is not known."
+"""What stands in the log as the result of a call that got none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
@@ -49,11 +52,13 @@ class Recovery:
 
     calls: tool calls without a result, oldest first.
     draft_id, draft_text: the message that was being written.
+    unlogged: what the CLI's transcript holds of the turn beyond the log, one block per entry.
     """
 
     calls: tuple[OpenCall, ...] = ()
     draft_id: EventId | None = None
     draft_text: str = ""
+    unlogged: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

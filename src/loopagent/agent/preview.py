@@ -62,6 +62,8 @@ class Preview:
         event_id = self.take()
         if self._lost.continues(text):
             event_id = self._lost.event_id or event_id
+            if rest := text[len(self._lost.text) :]:
+                yield DraftText(rest)
             self._lost.forget()
         elif self._lost.is_pending:
             yield from self.give_up_lost()

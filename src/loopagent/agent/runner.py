@@ -6,6 +6,7 @@ since turns may start by themselves; prompts and interrupts come through an inbo
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import time
@@ -110,14 +111,14 @@ class Runner:
         """Give the model a message; its turn begins."""
         self.turn = Turn(prompt)
         self.last_used = time.monotonic()
-        self._send.send_nowait(lambda: self._query(prompt))
+        self._order(lambda: self._query(prompt))
 
     def interrupt(self) -> None:
         """Stop the turn that is under way; nothing happens if there is none."""
         if self.turn is not None and self.turn.stop_by is None:
             self.turn.interrupted = True
             self.turn.stop_by = time.monotonic() + _STOP_WITHIN
-            self._send.send_nowait(self._control.interrupt)
+            self._order(self._control.interrupt)
 
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
@@ -127,11 +128,16 @@ class Runner:
 
     def set_model(self, model: str) -> None:
         """Use another model from the next request on."""
-        self._send.send_nowait(lambda: self._control.set_model(model))
+        self._order(lambda: self._control.set_model(model))
 
     def close(self) -> None:
         """End the process; `run` returns soon after."""
         self._scope.cancel()
+
+    def _order(self, command: Callable[[], Any]) -> None:
+        # A process that has just ended takes no orders: what its turn needs is done again.
+        with contextlib.suppress(anyio.ClosedResourceError):
+            self._send.send_nowait(command)
 
     # -- the one task -----------------------------------------------------------------------
 
@@ -139,6 +145,9 @@ class Runner:
         """Connect and serve. Returns after `close`; raises AgentError if the process fails."""
         try:
             with self._scope:
+                if self._plan.recovery is not None:
+                    for step in self._translator.catch_up(self._plan.recovery):
+                        await self._take(step)
                 baseline = await self._control.connect()
                 self.connected.set()
                 self.last_used = time.monotonic()
@@ -152,6 +161,7 @@ class Runner:
             stderr = "\n".join(self._stderr)
             raise failures.from_exception(error, stderr, resuming=resuming) from error
         finally:
+            self.close()  # a prompt that comes now gets a process of its own
             self._send.close()
             self._inbox.close()
             with anyio.CancelScope(shield=True):

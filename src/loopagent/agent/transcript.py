@@ -35,6 +35,15 @@ def can_resume(transcript: Path) -> bool:
     return False
 
 
+def read_entries(transcript: Path) -> list[Entry]:
+    """The entries of the main conversation, in the order of writing; {} for any other line."""
+    try:
+        lines = transcript.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    return [_read(line) for line in lines]
+
+
 def reopen_ask(transcript: Path, tool_use_id: str) -> bool:
     """Prepare a resume in which a call that waited for an answer is decided now.
 

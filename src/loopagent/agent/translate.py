@@ -22,7 +22,7 @@ from claude_agent_sdk import (
 )
 
 from loopagent.agent import failures
-from loopagent.agent.ports import Recovery
+from loopagent.agent.ports import CUT, OpenCall, Recovery
 from loopagent.agent.preview import Preview
 from loopagent.agent.results import result_blocks, result_details
 from loopagent.agent.steps import Emit, Step
@@ -78,14 +78,30 @@ class Translator:
             case _:
                 pass
 
+    def catch_up(self, recovery: Recovery) -> Iterator[Step]:
+        """The steps of what the CLI did before it was lost and nobody read."""
+        for entry in recovery.unlogged:
+            yield from self.read(as_message(entry))
+            (block,) = entry["message"]["content"]
+            if block["type"] == "tool_use":
+                # It has no result, or that comes next; without one it may be made again.
+                event_id = self._calls[block["id"]]
+                self._old_calls.append(
+                    OpenCall(
+                        event_id=event_id,
+                        tool_use_id=block["id"],
+                        tool=block["name"],
+                        tool_input=block["input"],
+                    )
+                )
+
     def turn_ended(self) -> Iterator[Step]:
         """Close what the turn left open: a draft, a model request, calls without a result."""
         yield from self._preview.void()
         yield from self._preview.give_up_lost()
         yield from self._preview.end_request(is_error=True)
         for event_id in list(self._open_calls):
-            text = "The call was cut when the agent process ended; its result is not known."
-            yield Emit(self._result(event_id, [e.text_block(text)], is_error=True, loop=None))
+            yield Emit(self._result(event_id, [e.text_block(CUT)], is_error=True, loop=None))
         self._old_calls.clear()
         self.error_word = None
 
@@ -188,6 +204,7 @@ class Translator:
         self, event_id: EventId, content: list[e.Block], *, is_error: bool, loop: e.Json | None
     ) -> e.Event:
         self._open_calls.pop(event_id, None)
+        self._old_calls = [call for call in self._old_calls if call.event_id != event_id]
         if event_id in self._mcp_calls:
             return e.AgentMcpToolResult(
                 mcp_tool_use_id=event_id, content=content, is_error=is_error, loop=loop
@@ -195,6 +212,27 @@ class Translator:
         return e.AgentToolResult(
             tool_use_id=event_id, content=content, is_error=is_error, loop=loop
         )
+
+
+def as_message(entry: Mapping[str, Any]) -> Message:
+    """The message that the SDK would have made of a transcript's entry with one block."""
+    (block,) = entry["message"]["content"]
+    content: TextBlock | ThinkingBlock | ToolUseBlock
+    match block["type"]:
+        case "tool_result":
+            result = ToolResultBlock(
+                tool_use_id=block["tool_use_id"],
+                content=block.get("content"),
+                is_error=block.get("is_error"),
+            )
+            return UserMessage(content=[result], tool_use_result=entry.get("toolUseResult"))
+        case "text":
+            content = TextBlock(text=block["text"])
+        case "thinking":
+            content = ThinkingBlock(thinking=block["thinking"], signature="")
+        case _:
+            content = ToolUseBlock(id=block["id"], name=block["name"], input=block["input"])
+    return AssistantMessage(content=[content], model=str(entry["message"].get("model", "")))
 
 
 def _compaction(data: dict[str, Any]) -> e.Json:

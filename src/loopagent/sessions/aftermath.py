@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from loopagent.agent.ports import Prompt
+from loopagent.agent.ports import CUT, OpenCall, Prompt
 from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
 from loopagent.errors import AgentError
@@ -78,8 +78,17 @@ async def end_in_log(
         text = e.text_block(cut.recovery.draft_text)
         partial = e.AgentMessage(id=cut.recovery.draft_id, content=[text], loop={"partial": True})
         ending.append(partial)
+    ending += [_result_of(call) for call in cut.recovery.calls] if cut is not None else []
     ending += [error] if error is not None else []
     stopped = e.StopReason(type=reason)
     ending.append(e.SessionStatusIdle(stop_reason=stopped, loop=dict(loop) if loop else None))
     log.live(session_id).close_draft()
     return await SessionPort(database, log, session_id).ended(ending)
+
+
+def _result_of(call: OpenCall) -> e.Event:
+    """The result of a call that will not get one: in the end every call has a result."""
+    content: list[e.Block] = [e.text_block(CUT)]
+    if call.tool.startswith("mcp__"):
+        return e.AgentMcpToolResult(mcp_tool_use_id=call.event_id, content=content, is_error=True)
+    return e.AgentToolResult(tool_use_id=call.event_id, content=content, is_error=True)

@@ -69,13 +69,12 @@ class Comeback:
         session = await self._session(session_id)
         if not session.is_busy:
             return  # interrupted meanwhile
-        if session.asks:
-            # It waits for an answer, and needs no process until then.
-            await SessionPort(self._database, self._log, session_id).waiting()
-            return
         cut = await read_cut_turn(self._database, self._log, session_id)
-        if cut is None:
+        if cut is None or cut.is_interrupted:
             await self.end(session_id, "interrupted")
+        elif session.asks:
+            # It waits for an answer, and needs no process until then.
+            await SessionPort(self._database, self._log, session_id).declare_waiting()
         elif cut.resumes_at is not None and session.status == "rescheduling":
             await self._go_on_at(session_id, cut, cut.resumes_at)
         elif error is not None and error.is_limit:

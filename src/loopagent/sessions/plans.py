@@ -83,7 +83,7 @@ class Plans:
             ),
             turn_seconds=self._settings.turn_minutes * 60,
             silence_seconds=self._settings.silence_seconds,
-            recovery=cut.recovery if cut is not None else None,
+            recovery=beginning.recovery,
         )
 
     def resolver(

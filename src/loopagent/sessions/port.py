@@ -27,11 +27,15 @@ class SessionPort:
     async def waiting(self, ask: EventId) -> Verdict | None:
         known = await self._database.read(lambda conn: turns.answer_to(conn, self._session_id, ask))
         if known is None:
-            outcome = await self._database.write(
-                lambda conn: turns.declare_waiting(self._log, conn, self._session_id)
-            )
-            self._log.published(self._session_id, outcome.rows)
+            await self.declare_waiting()
         return known
+
+    async def declare_waiting(self) -> None:
+        """Say in the log that the session waits for its open asks, if that is not said yet."""
+        outcome = await self._database.write(
+            lambda conn: turns.declare_waiting(self._log, conn, self._session_id)
+        )
+        self._log.published(self._session_id, outcome.rows)
 
     async def ended(self, events: Sequence[Event]) -> Prompt | None:
         outcome = await self._database.write(

@@ -12,6 +12,8 @@ from pathlib import Path
 import anyio
 
 from loopagent.agent import transcript
+from loopagent.agent.ports import Recovery
+from loopagent.agent.unlogged import catch_up
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, prompt_uuid
 from loopagent.domain.session import Session
@@ -36,10 +38,14 @@ _TOLD = (
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """How a process begins: by resuming its record, or anew, perhaps with a summary."""
+    """How a process begins: by resuming its record, or anew, perhaps with a summary.
+
+    recovery: what the cut turn left behind, together with what only the record holds of it.
+    """
 
     resume: bool
     preface: str | None = None
+    recovery: Recovery | None = None
 
 
 class Records:
@@ -59,13 +65,19 @@ class Records:
         if cut is not None and cut.is_answered and cut.recovery.calls:
             asked = cut.recovery.calls[-1].tool_use_id
             await anyio.to_thread.run_sync(transcript.reopen_ask, path, asked)
+        recovery = None
+        if cut is not None:
+            begun = cut.events[0].id
+            recovery = await anyio.to_thread.run_sync(
+                catch_up, path, begun, cut.events, cut.recovery
+            )
         if await anyio.to_thread.run_sync(transcript.can_resume, path):
-            return Beginning(resume=True)
+            return Beginning(resume=True, recovery=recovery)
         if not session.turns:
-            return Beginning(resume=False)
+            return Beginning(resume=False, recovery=recovery)
         log.warning("%s: its record is gone; a summary of the log takes its place", session.id)
         told = await self._database.read(lambda conn: _told(conn, session))
-        return Beginning(resume=False, preface=summary_of(told))
+        return Beginning(resume=False, preface=summary_of(told), recovery=recovery)
 
     async def set_aside(self, session_id: SessionId) -> None:
         """The record can't be resumed from: the next process begins with a summary."""

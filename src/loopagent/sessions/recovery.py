@@ -18,23 +18,26 @@ _ROWS = 5000  # a turn longer than this is recovered from its last rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutTurn:
-    """The unfinished turn of a session.
+    """The unfinished turn of a session; `events` is its log.
 
     attempts: how often it has been started again since it last got any further.
     starts: how often in all.
     limits, limited_since: how often it has waited for a limit of the model's API, and since when.
     resumes_at: the end of such a wait, if it is the last thing that happened.
     is_answered: the ask that it waited for has been answered with no process there.
+    is_interrupted: somebody wanted it to stop, and it has not been resumed since.
     """
 
     prompt: Prompt
     recovery: Recovery
+    events: tuple[e.Event, ...] = ()
     attempts: int = 0
     starts: int = 0
     limits: int = 0
     limited_since: datetime | None = None
     resumes_at: datetime | None = None
     is_answered: bool = False
+    is_interrupted: bool = False
 
 
 async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId) -> CutTurn | None:
@@ -60,7 +63,7 @@ async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId
         )
         first = turn[0]
         prompt = Prompt(event_id=first.id, content=list(first.content))
-        return CutTurn(prompt=prompt, recovery=recovery, **_history(turn))
+        return CutTurn(prompt=prompt, recovery=recovery, events=tuple(turn), **_history(turn))
 
     return await database.read(read)
 
@@ -70,8 +73,12 @@ def _history(turn: list[e.Event]) -> dict[str, Any]:
     attempts = starts = limits = 0
     limited_since: datetime | None = None
     resumes_at: datetime | None = None
+    is_interrupted = False
     for event in turn:
-        if isinstance(event, e.SessionStatusRescheduled):
+        if isinstance(event, e.UserInterrupt):
+            is_interrupted = True
+        elif isinstance(event, e.SessionStatusRescheduled):
+            is_interrupted = is_interrupted and (event.loop or {}).get("reason") != "resumed"
             resumes_at = _moment((event.loop or {}).get("resumes_at"))
             if resumes_at is None:
                 attempts, starts = attempts + 1, starts + 1
@@ -88,6 +95,7 @@ def _history(turn: list[e.Event]) -> dict[str, Any]:
         "limits": limits,
         "limited_since": limited_since,
         "resumes_at": resumes_at,
+        "is_interrupted": is_interrupted,
     }
 
 

@@ -102,7 +102,7 @@ class Killer:
         self.strikes.append(Strike(kind=blow.kind, at=datetime.now(UTC)))
 
     def _cli_processes(self) -> list[tuple[int, str]]:
-        found = [(pid, session) for pid, session in self.of_round() if _is_cli(pid)]
+        found = [(pid, session) for pid, session in self.of_round() if is_cli(pid)]
         return sorted(found, key=lambda pair: pair[1])
 
     def of_round(self) -> list[tuple[int, str]]:
@@ -110,7 +110,8 @@ class Killer:
         return [(pid, str(sid)) for pid, sid in processes.marked() if sid in self._sessions]
 
 
-def _is_cli(pid: int) -> bool:
+def is_cli(pid: int) -> bool:
+    """Whether a process is the agent program itself, not one of its tools."""
     try:
         return Path(f"/proc/{pid}/exe").samefile(cli_path())
     except OSError:

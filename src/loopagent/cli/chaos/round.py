@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 
 import anyio
 import httpx
@@ -164,10 +165,14 @@ class Round:
         outcome.prompts += len(watch.accepted)
         outcome.events += len(remains.bodies)
         outcome.visits += sum(viewer.visits for viewer in viewers)
-        for strike in outcome.strikes:
-            if strike.session in {None, watch.session_id} and strike.kind != "cut connections":
-                times = outcome.at_work.setdefault(strike.kind, [])
-                times += recoveries(strike, remains.bodies)
+        strikes = [
+            strike
+            for strike in outcome.strikes
+            if strike.session in {None, watch.session_id} and strike.kind != "cut connections"
+        ]
+        for strike, following in zip_longest(strikes, strikes[1:]):
+            times = outcome.at_work.setdefault(strike.kind, [])
+            times += recoveries(strike, remains.bodies, following and following.at)
 
 
 def _caught_up(watch: Watch, viewers: Sequence[Viewer]) -> bool:

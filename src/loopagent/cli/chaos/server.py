@@ -13,12 +13,13 @@ from pathlib import Path
 import anyio
 import httpx
 
+import loopagent
 from loopagent.errors import UnavailableError
 
 _READY_WITHIN = 60.0
 _END_WITHIN = 30.0
 _POLL = 0.02
-_PASSED_ON = ("PATH", "LANG", "PYTHONPATH")
+_PASSED_ON = ("PATH", "LANG")
 
 
 class ServerUnderTest:
@@ -94,6 +95,8 @@ class ServerUnderTest:
         # Where a test measures coverage, the server's counts, too.
         kept |= {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
         return kept | {
+            # The very package that runs this, wherever another one is installed.
+            "PYTHONPATH": str(Path(loopagent.__file__).parents[1]),
             "HOME": str(self.home),
             "PORT": str(self._port),
             "DATABASE_URL": self.database_url,

@@ -1,0 +1,113 @@
+"""What comes in at the very moment in which a process is lost: answers, interrupts, messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loopagent.cli.chaos.killer import is_cli
+from tests.journeys.test_session import (
+    assert_sound,
+    create,
+    draft_of,
+    events,
+    last_reason,
+    message,
+)
+from tests.support.process import ServerProcess, processes_of, server_process, until
+from tests.support.stream import text_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    with server_process(tmp_path, LOOP_AGENT_ISOLATION="none") as running:
+        yield running
+
+
+def post(client: httpx.Client, session: str, prompt: str) -> None:
+    answer = client.post(f"/v1/sessions/{session}/events", json={"events": [message(prompt)]})
+    assert answer.status_code == 200, answer.text
+
+
+def bash(command: str) -> str:
+    return f"[[tool: Bash {json.dumps({'command': command})}]]"
+
+
+def kill_cli(server: ServerProcess, session: str) -> None:
+    (pid,) = [pid for pid in processes_of(server.workspaces / session) if is_cli(pid)]
+    os.kill(pid, signal.SIGKILL)
+
+
+def kinds(client: httpx.Client, session: str) -> list[str]:
+    return [event["type"] for event in events(client, session)]
+
+
+def test_an_answer_given_while_the_process_dies_counts(server: ServerProcess) -> None:
+    with server.client() as client:
+        session = create(client)
+        post(client, session, f"{bash('echo x >> made')} [[text: done]]")
+        until(lambda: last_reason(client, session) == "requires_action")
+        kill_cli(server, session)
+        assert client.post(f"/api/sessions/{session}/confirm", json={"allow": True}).is_success
+        until(lambda: last_reason(client, session) == "end_turn", 20)
+        assert text_of(events(client, session)) == "done"
+    assert (server.workspaces / session / "workspace" / "made").read_text() == "x\n"
+
+
+def test_a_call_that_an_interrupt_cut_has_a_result_although_no_process_is_there(
+    server: ServerProcess,
+) -> None:
+    with server.client() as client:
+        session = create(client)
+        post(client, session, f"{bash('echo x >> made')} [[text: done]]")
+        until(lambda: last_reason(client, session) == "requires_action")
+        server.kill()
+        server.start()
+    with server.client() as client:
+        client.post(f"/api/sessions/{session}/interrupt")
+        until(lambda: last_reason(client, session) == "interrupted")
+        listed = events(client, session)
+    assert_sound(listed)
+    assert [event["type"] for event in listed].count("agent.tool_result") == 1
+
+
+def test_an_interrupt_holds_although_the_server_is_killed_before_the_turn_has_stopped(
+    server: ServerProcess,
+) -> None:
+    with server.client() as client:
+        session = create(client)
+        post(client, session, "[[text: so]] [[silence: 60]] [[text: much]]")
+        until(lambda: draft_of(client, session))
+        (pid,) = [pid for pid in processes_of(server.workspaces / session) if is_cli(pid)]
+        os.kill(pid, signal.SIGSTOP)  # it does not hear of the interrupt
+        client.post(f"/api/sessions/{session}/interrupt")
+        server.kill()
+        os.kill(pid, signal.SIGCONT)
+    server.start()
+    with server.client() as client:
+        until(lambda: last_reason(client, session) == "interrupted")
+        assert "session.status_rescheduled" not in kinds(client, session)
+
+
+def test_a_message_sent_in_the_moment_in_which_the_process_dies_is_answered(
+    server: ServerProcess,
+) -> None:
+    with server.client() as client:
+        session = create(client)
+        for number in range(4):
+            post(client, session, f"[[text: answer {number}]]")
+            until(lambda: last_reason(client, session) == "end_turn", 20)
+            kill_cli(server, session)
+        post(client, session, "[[text: the last]]")
+        until(lambda: last_reason(client, session) == "end_turn", 20)
+        listed = events(client, session)
+    assert_sound(listed)
+    assert text_of(listed) == "answer 0answer 1answer 2answer 3the last"
