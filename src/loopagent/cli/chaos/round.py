@@ -172,8 +172,7 @@ class Round:
         ]
         for strike, following in zip_longest(strikes, strikes[1:]):
             times = outcome.at_work.setdefault(strike.kind, [])
-            times += recoveries(strike, remains.bodies, following and following.at)
-
+            times += recoveries(strike, remains.bodies, following.at if following else None)
 
 def _caught_up(watch: Watch, viewers: Sequence[Viewer]) -> bool:
     return all(len(viewer.rows) == len(watch.rows) for viewer in viewers)
