@@ -20,11 +20,7 @@ import anyio
 from claude_agent_sdk import (
     AssistantMessage,
     ClaudeSDKClient,
-    Message,
     ResultMessage,
-    StreamEvent,
-    SystemMessage,
-    UserMessage,
 )
 
 from loopagent.agent import endings, failures
@@ -81,7 +77,6 @@ class Runner:
         self.refused: EventId | None = None  # the prompt that the model's API did not take
         self.following: Prompt | None = None  # the next one, which then needs a new process
         self.last_used = time.monotonic()
-        self.model: str | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -186,8 +181,7 @@ class Runner:
     async def _pump(self, total_cost: float) -> None:
         async for message in self._client.receive_messages():
             if self.turn is not None:
-                self.turn.heard()
-            self._note(message)
+                self.turn.note(message)
             for step in self._translator.read(message):
                 await self._take(step)
             if isinstance(message, AssistantMessage):
@@ -200,19 +194,6 @@ class Runner:
                 await self._end_turn(message, spent)
             elif failures.is_rejected_key(message):
                 self.interrupt()
-
-    def _note(self, message: Message) -> None:
-        turn = self.turn
-        match message:
-            case SystemMessage(subtype="init"):
-                self.model = message.data.get("model")
-            case SystemMessage(subtype="session_state_changed"):
-                if turn is not None and message.data.get("state") == "running":
-                    turn.began = True
-            case StreamEvent() if turn is not None:
-                turn.began = True
-            case UserMessage() if turn is not None and message.uuid == turn.uuid:
-                turn.echoed_at = time.monotonic()
 
     async def _take(self, step: Step) -> None:
         match step:
@@ -276,11 +257,11 @@ class Runner:
         elif self._approvals.open:
             turn.heard(waiting=True)
         elif now - turn.heard_at > self._plan.silence_seconds:
-            await self._stop(turn, failures.silent(self._plan.silence_seconds))
+            self._stop(turn, failures.silent(self._plan.silence_seconds))
         elif turn.active_seconds(now) > self._plan.turn_seconds:
-            await self._stop(turn, failures.too_long(self._plan.turn_seconds))
+            self._stop(turn, failures.too_long(self._plan.turn_seconds))
 
-    async def _stop(self, turn: Turn, error: AgentError) -> None:
+    def _stop(self, turn: Turn, error: AgentError) -> None:
         turn.error = error
         self.interrupt()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from claude_agent_sdk import Message, StreamEvent, SystemMessage, UserMessage
+
 from loopagent.agent.ports import Prompt
 from loopagent.domain.ids import prompt_uuid
 from loopagent.errors import AgentError
@@ -31,6 +33,17 @@ class Turn:
         if waiting:
             self._waited += now - self.heard_at
         self.heard_at = now
+
+    def note(self, message: Message) -> None:
+        """What the CLI said in this turn, as far as it tells where the turn stands."""
+        self.heard()
+        match message:
+            case SystemMessage(subtype="session_state_changed"):
+                self.began = self.began or message.data.get("state") == "running"
+            case StreamEvent():
+                self.began = True
+            case UserMessage() if message.uuid == self.uuid:
+                self.echoed_at = self.heard_at
 
     def active_seconds(self, now: float) -> float:
         """Seconds since the start, waiting for answers left out."""

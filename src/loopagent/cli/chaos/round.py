@@ -174,6 +174,7 @@ class Round:
             times = outcome.at_work.setdefault(strike.kind, [])
             times += recoveries(strike, remains.bodies, following.at if following else None)
 
+
 def _caught_up(watch: Watch, viewers: Sequence[Viewer]) -> bool:
     return all(len(viewer.rows) == len(watch.rows) for viewer in viewers)
 
