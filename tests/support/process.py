@@ -138,7 +138,7 @@ def processes_of(place: Path) -> list[int]:
     return found
 
 
-def until(condition: Any, seconds: float = 10.0) -> Any:
+def until(condition: Any, seconds: float = 30.0) -> Any:
     """Poll `condition` until it holds; gives its value."""
     deadline = time.monotonic() + seconds
     while True:
