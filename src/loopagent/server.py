@@ -227,6 +227,7 @@ async def serve(settings: Settings) -> None:
                 # uvicorn raises the signal that ended it once more: then there is nothing to do.
                 signal.signal(number, lambda *_: None)
             await Server(config).serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
 
 
 def bind(host: str, port: int) -> socket.socket:

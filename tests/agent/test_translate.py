@@ -44,10 +44,10 @@ def delta(text: str) -> StreamEvent:
     return stream(type="content_block_delta", delta={"type": "text_delta", "text": text})
 
 
-def stop() -> list[Message]:
+def stop(reason: str = "tool_use") -> list[Message]:
     return [
         stream(type="content_block_stop", index=0),
-        stream(type="message_delta", delta={}, usage={"output_tokens": 5}),
+        stream(type="message_delta", delta={"stop_reason": reason}, usage={"output_tokens": 5}),
         stream(type="message_stop"),
     ]
 
@@ -95,6 +95,30 @@ def test_a_request_begins_when_the_model_is_asked_and_only_once() -> None:
     *_, ended = emitted(read(translator, asked, *start(), delta("a"), *stop()))
     assert isinstance(ended, e.ModelRequestEnd)
     assert ended.model_request_start_id == begun.id
+
+
+def test_the_end_of_the_last_request_is_told_with_the_end_of_its_turn() -> None:
+    translator = Translator(judge)
+    assert len(emitted(read(translator, *start(), delta("a"), *stop("end_turn")))) == 1
+    (ended,) = emitted(translator.turn_ended())
+    assert isinstance(ended, e.ModelRequestEnd)
+    assert (ended.is_error, ended.model_usage["input_tokens"]) == (False, 7)
+
+
+def test_a_request_that_goes_on_after_all_ends_before_the_next_one_begins() -> None:
+    translator = Translator(judge)
+    read(translator, *start(), delta("a"), *stop("end_turn"))
+    ended, begun = emitted(read(translator, *start()))
+    assert (ended.type, begun.type) == ("span.model_request_end", "span.model_request_start")
+
+
+def test_a_request_that_fails_before_its_answer_has_used_nothing() -> None:
+    translator = Translator(judge)
+    asked = SystemMessage(subtype="status", data={"status": "requesting"})
+    read(translator, *start(), delta("a"), *stop(), asked)
+    (ended,) = emitted(translator.turn_ended())
+    assert isinstance(ended, e.ModelRequestEnd)
+    assert (ended.is_error, ended.model_usage["input_tokens"]) == (True, 0)
 
 
 def test_a_reply_that_was_not_streamed_is_logged_too() -> None:

@@ -22,6 +22,7 @@ class Preview:
         self._request: EventId | None = None
         self._usage: dict[str, Any] = {}
         self._finished = False
+        self._goes_on = False
         self._draft: EventId | None = None
         self._lost = LostDraft(recovery)
 
@@ -29,9 +30,8 @@ class Preview:
         """The steps of one stream event of the main conversation."""
         match event.get("type"):
             case "message_start":
-                self._usage = dict(event["message"].get("usage") or {})
-                self._finished = False
                 yield from self.begin_request()
+                self._usage = dict(event["message"].get("usage") or {})
             case "content_block_start":
                 yield from self._block_start(event["content_block"])
             case "content_block_delta":
@@ -41,20 +41,26 @@ class Preview:
                     yield from self._text(text)
             case "message_delta":
                 self._finished = True
+                self._goes_on = event["delta"].get("stop_reason") == "tool_use"
                 self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v}
             case "message_stop":
                 # A stream that was cut ends with a made-up message_stop and no message_delta:
                 # that reply is void, the CLI asks again.
                 if not self._finished:
                     yield from self.void()
-                yield from self.end_request(is_error=not self._finished)
+                # Else the turn ends in a moment: one write tells of both.
+                if self._goes_on or not self._finished:
+                    yield from self.end_request()
             case _:
                 pass
 
     def begin_request(self) -> Iterator[Step]:
         """The model is asked, or answers already: whichever is seen first."""
+        if self._finished:
+            yield from self.end_request()
         if self._request is None:
             self._request = new_event_id()
+            self._usage, self._finished = {}, False
             yield Emit(e.ModelRequestStart(id=self._request))
 
     def message(self, text: str) -> Iterator[Step]:
@@ -84,7 +90,7 @@ class Preview:
             self._draft = None
             yield CloseDraft()
 
-    def end_request(self, *, is_error: bool) -> Iterator[Step]:
+    def end_request(self) -> Iterator[Step]:
         """The model's reply is over, whole or not."""
         if self._request is None:
             return
@@ -92,7 +98,7 @@ class Preview:
         yield Emit(
             e.ModelRequestEnd(
                 model_request_start_id=self._request,
-                is_error=is_error,
+                is_error=not self._finished,
                 model_usage={name: getattr(usage, name) for name in usage.__dataclass_fields__},
             )
         )

@@ -99,7 +99,7 @@ class Translator:
         """Close what the turn left open: a draft, a model request, calls without a result."""
         yield from self._preview.void()
         yield from self._preview.give_up_lost()
-        yield from self._preview.end_request(is_error=True)
+        yield from self._preview.end_request()
         for event_id in list(self._open_calls):
             yield Emit(self._result(event_id, [e.text_block(CUT)], is_error=True, loop=None))
         self._old_calls.clear()
@@ -107,7 +107,7 @@ class Translator:
 
     def _retry(self, data: dict[str, Any]) -> Iterator[Step]:
         yield from self._preview.void()
-        yield from self._preview.end_request(is_error=True)
+        yield from self._preview.end_request()
         self.error_word = str(data.get("error") or "unknown")
         error = failures.from_word(
             self.error_word, status=data.get("error_status"), retry="retrying"

@@ -21,12 +21,13 @@ from loopagent.web.services import Services
 log = logging.getLogger(__name__)
 
 _NO_PATH = {"type": "http", "method": "GET", "path": "/-/-/-", "headers": []}
+_PAUSE = 0.5  # seconds: whoever waited for the start comes first
 
 
 async def rehearse(app: FastAPI, services: Services) -> None:
     """Warm `app` up in a thread, beside its first requests; never raises."""
     try:
-        await anyio.sleep(0.5)
+        await anyio.sleep(_PAUSE)
         await anyio.to_thread.run_sync(_routes, app)
         await _statements(services)
         await anyio.to_thread.run_sync(rehearse_drawing)
