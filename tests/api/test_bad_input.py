@@ -313,6 +313,8 @@ async def test_an_answer_to_nothing_is_refused(http: httpx.AsyncClient, session:
             },
             "fly",
         ),
+        ({"name": "x", "model": "m", "tools": [{"type": "toolbox"}]}, "no type of tools"),
+        ({"name": "x", "model": "m", "tools": [{"type": "agent_toolset_20260401"}] * 2}, "Merge"),
         ({"name": "x", "model": "m", "mcp_servers": [{"name": "y"}]}, "mcp_servers: not supported"),
         ({"name": "x", "model": "m", "system": "y" * 100_001}, "system: "),
     ],
@@ -321,6 +323,39 @@ async def test_an_agent_that_cannot_be_made_is_refused(
     http: httpx.AsyncClient, body: Any, words: str
 ) -> None:
     refused(await http.post("/v1/agents", json=body), 400, words)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "name: "),
+        ({"name": "x", "config": {"type": "moon"}}, "config.type: "),
+        (
+            {"name": "x", "config": {"type": "cloud", "networking": {"type": "limited"}}},
+            "networking 'limited' is not supported yet",
+        ),
+        (
+            {"name": "x", "config": {"type": "cloud", "packages": {"pip": ["numpy"]}}},
+            "packages are not supported yet",
+        ),
+    ],
+)
+async def test_an_environment_that_cannot_be_made_is_refused(
+    http: httpx.AsyncClient, body: Any, words: str
+) -> None:
+    refused(await http.post("/v1/environments", json=body), 400, words)
+
+
+async def test_metadata_is_changed_key_by_key(http: httpx.AsyncClient) -> None:
+    for path, body in (
+        ("/v1/agents", {"name": "x", "model": "m"}),
+        ("/v1/environments", {"name": "x"}),
+        ("/v1/sessions", {}),
+    ):
+        made = await http.post(path, json={**body, "metadata": {"a": "1", "b": "2"}})
+        change = {"metadata": {"a": "3", "b": None if path != "/v1/environments" else ""}}
+        changed = await http.post(f"{path}/{made.json()['id']}", json=change)
+        assert changed.json()["metadata"] == {"a": "3"}, path
 
 
 async def test_the_defaults_stay(http: httpx.AsyncClient) -> None:
