@@ -110,3 +110,16 @@ async def test_a_session_is_deleted_while_it_runs_with_all_that_belongs_to_it(
     for path in (f"/v1/sessions/{session}", f"/v1/sessions/{session}/events"):
         assert (await http.get(path)).status_code == 404
     assert (await http.delete(f"/v1/sessions/{session}")).status_code == 404
+
+
+async def test_an_agent_of_one_s_own_runs_as_it_was_made(http: httpx.AsyncClient) -> None:
+    model = {"id": "claude-opus-5-5", "effort": "high"}
+    body = {"name": "Own", "model": model, "system": "Answer in verse.", "metadata": {"a": "b"}}
+    made = await http.post("/v1/agents", json=body)
+    assert made.status_code == 200, made.text
+    start = {"agent": made.json()["id"], "prompt": "[[text: done]]"}
+    session = (await http.post("/api/sessions", json=start)).json()["id"]
+    await until(lambda: at_rest(http, session))
+    assert not await log(http, session, "session.error")
+    (told,) = await log(http, session, "agent.message")
+    assert told["content"][0]["text"] == "done"

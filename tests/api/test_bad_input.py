@@ -358,6 +358,17 @@ async def test_metadata_is_changed_key_by_key(http: httpx.AsyncClient) -> None:
         assert changed.json()["metadata"] == {"a": "3"}, path
 
 
+async def test_what_is_archived_is_not_used_any_more(http: httpx.AsyncClient) -> None:
+    agent = (await http.post("/v1/agents", json={"name": "Old", "model": "m"})).json()["id"]
+    place = (await http.post("/v1/environments", json={"name": "Old"})).json()["id"]
+    refused(await http.post(f"/v1/agents/{agent}", json={"name": "New", "version": 7}), 409, "1")
+    for path in (f"/v1/agents/{agent}", f"/v1/environments/{place}"):
+        assert (await http.post(f"{path}/archive")).status_code == 200
+    refused(await http.post("/v1/sessions", json={"agent": agent}), 409, "Choose another")
+    refused(await http.post("/v1/sessions", json={"environment_id": place}), 409, "Choose another")
+    refused(await http.post(f"/v1/agents/{agent}", json={"name": "New"}), 409, "Create a new one")
+
+
 async def test_the_defaults_stay(http: httpx.AsyncClient) -> None:
     refused(await http.post("/v1/agents/agent_default/archive"), 409, "default")
     refused(await http.post("/v1/environments/env_default/archive"), 409, "default")
