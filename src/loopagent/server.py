@@ -107,14 +107,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             launcher=launcher,
             base_url=lambda: proxy_url,
         )
-        reset_of = limits.reset_of
         supervisor = Supervisor(
-            settings,
-            database,
-            event_log,
-            plans,
-            load_runner=_load_runner,
-            reset_of=reset_of,
+            settings, database, event_log, plans, load_runner=_load_runner, reset_of=limits.reset_of
         )
         await stack.enter_async_context(supervisor.open())
         yield await _make_services(
