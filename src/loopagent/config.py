@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from loopagent.domain.budget import Limits
+from loopagent.domain.money import MicroUSD, from_dollars
 from loopagent.errors import SettingsError
 
 PREFIX = "LOOP_AGENT_"
@@ -112,6 +114,36 @@ class Settings:
         "First such wait where the API names no end; each further one takes twice as long.",
         low=0.1,
     )
+    max_turns: int | None = _setting(
+        "LOOP_AGENT_MAX_TURNS", None, "Most model requests of one turn.", low=1, high=10_000
+    )
+    budget_turn: float | None = _setting(
+        "LOOP_AGENT_BUDGET_TURN", None, "Most dollars that one turn may cost.", low=0.0, high=1e9
+    )
+    budget_session: float | None = _setting(
+        "LOOP_AGENT_BUDGET_SESSION",
+        None,
+        "Most dollars of a session, if it has none.",
+        low=0.0,
+        high=1e9,
+    )
+    budget_user: float | None = _setting(
+        "LOOP_AGENT_BUDGET_USER",
+        None,
+        "Most dollars that a person may spend a day (UTC).",
+        low=0.0,
+        high=1e9,
+    )
+    budget_day: float | None = _setting(
+        "LOOP_AGENT_BUDGET_DAY",
+        None,
+        "Most dollars that all may spend a day (UTC).",
+        low=0.0,
+        high=1e9,
+    )
+    prices: Path | None = _setting(
+        "LOOP_AGENT_PRICES", None, "File of prices (TOML) in place of the list prices."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "LOOP_AGENT_LOG_LEVEL", "INFO", "Least severe message that is logged."
     )
@@ -129,6 +161,20 @@ class Settings:
         if self.model_source == "auto":
             return not self.api_key
         return self.model_source == "scripted"
+
+    @property
+    def limits(self) -> Limits:
+        """The budgets that hold for everybody."""
+
+        def limit(dollars: float | None) -> MicroUSD | None:
+            return None if dollars is None else from_dollars(dollars)
+
+        return Limits(
+            turn=limit(self.budget_turn),
+            session=limit(self.budget_session),
+            user=limit(self.budget_user),
+            day=limit(self.budget_day),
+        )
 
     @property
     def is_public(self) -> bool:
@@ -171,8 +217,8 @@ def _parse(name: str, spec: Any, raw: str) -> Any:
                 f"{name}={raw!r} is not known. Choose one of: {', '.join(choices)}."
             )
         return raw
-    if kind in {"int", "float"}:
-        return _number(name, spec, raw, int if kind == "int" else float)
+    if kind.removesuffix(" | None") in {"int", "float"}:
+        return _number(name, spec, raw, int if kind.startswith("int") else float)
     if kind.startswith("Path"):
         return Path(raw).expanduser()
     if spec.metadata.get("secret"):

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.service import Sessions
+    from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
@@ -60,6 +62,7 @@ class Services:
     agents: Agents
     environments: Environments
     sessions: Sessions
+    spending: Spending
     supervisor: Supervisor
     upstream: Upstream
     started_at: datetime
@@ -74,12 +77,16 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """All services, started in order and stopped in reverse; SettingsError or StorageError."""
+    from loopagent.credentials.budget import Budgets
     from loopagent.credentials.grants import Grants
+    from loopagent.credentials.ledger import Ledger
     from loopagent.credentials.limits import Limits
+    from loopagent.credentials.prices import load_prices
     from loopagent.credentials.proxy import CredentialProxy
     from loopagent.eventlog.log import EventLog
     from loopagent.sandbox.launcher import choose
     from loopagent.sessions.plans import Plans
+    from loopagent.sessions.spending import warn_if_near
     from loopagent.sessions.supervisor import Supervisor
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
@@ -96,7 +103,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         grants = Grants(database)
         upstream = await _reach_model(settings, stack)
         limits = Limits()
-        proxy = CredentialProxy(grants, upstream, on_limited=limits.note)
+        ledger = Ledger(
+            database,
+            await anyio.to_thread.run_sync(load_prices, settings.prices),
+            on_settled=partial(warn_if_near, database, event_log, settings.limits),
+        )
+        await stack.enter_async_context(ledger.open())
+        budgets = Budgets(database, ledger, settings.limits)
+        proxy = CredentialProxy(
+            grants, upstream, budgets=budgets, ledger=ledger, on_limited=limits.note
+        )
         stack.push_async_callback(proxy.stop)
         proxy_url = await proxy.start()
         plans = Plans(
@@ -106,6 +122,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             grants=grants,
             launcher=launcher,
             base_url=lambda: proxy_url,
+            settled=ledger.settled,
         )
         supervisor = Supervisor(
             settings, database, event_log, plans, load_runner=_load_runner, reset_of=limits.reset_of
@@ -148,6 +165,7 @@ async def _make_services(
     from loopagent.auth.principal import Auth
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.service import Sessions
+    from loopagent.sessions.spending import Spending
 
     agents, environments = Agents(database), Environments(database)
     await agents.ensure_default(settings.model)
@@ -171,6 +189,7 @@ async def _make_services(
         agents=agents,
         environments=environments,
         sessions=sessions,
+        spending=Spending(database, event_log, settings.limits, supervisor),
         supervisor=supervisor,
         upstream=upstream,
         started_at=now(),

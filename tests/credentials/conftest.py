@@ -12,14 +12,22 @@ import anyio
 import pytest
 from yarl import URL
 
+from loopagent.credentials.budget import Budgets
 from loopagent.credentials.grants import Grants
+from loopagent.credentials.ledger import Call, Ledger
+from loopagent.credentials.prices import load_prices
 from loopagent.credentials.proxy import CredentialProxy
 from loopagent.credentials.upstream import Upstream
-from loopagent.domain.ids import SessionId, new_session_id
-from loopagent.domain.session import TokenUsage
+from loopagent.domain.budget import Limits
+from loopagent.domain.ids import SessionId
+from loopagent.domain.prices import Prices
+from loopagent.domain.usage import TokenUsage
+from loopagent.storage import sessions
 from loopagent.storage.database import Database
 from tests.credentials.upstream import FakeApi, fake_api
+from tests.storage.records import a_session
 
+PRICES = load_prices()
 KEY = "sk-ant-real-key-of-the-server"
 
 
@@ -42,6 +50,19 @@ async def api() -> AsyncIterator[FakeApi]:
         yield running
 
 
+class RecordingLedger(Ledger):
+    """Remembers what it was told of ended calls."""
+
+    def __init__(self, database: Database, prices: Prices) -> None:
+        super().__init__(database, prices)
+        self.usages: list[tuple[SessionId, str, TokenUsage]] = []
+
+    def end(self, call: Call, model: str | None, tokens: TokenUsage | None, *, whole: bool) -> None:
+        if call.state == "open" and tokens is not None:
+            self.usages.append((call.session_id, model or call.model, tokens))
+        super().end(call, model, tokens, whole=whole)
+
+
 @dataclass(slots=True)
 class Agent:
     """The agent's side: a client that holds nothing but its grant."""
@@ -50,7 +71,8 @@ class Agent:
     session_id: SessionId
     token: str
     client: aiohttp.ClientSession
-    usages: list[tuple[SessionId, str, TokenUsage]] = field(default_factory=list)
+    database: Database
+    usages: list[tuple[SessionId, str, TokenUsage]]
     rejected: list[SessionId] = field(default_factory=list)
 
     def post(
@@ -66,17 +88,24 @@ class Agent:
 
 @asynccontextmanager
 async def agent_behind(
-    grants: Grants, upstream: Upstream
+    grants: Grants, upstream: Upstream, limits: Limits = Limits()
 ) -> AsyncIterator[tuple[CredentialProxy, Agent]]:
     """A running proxy and an agent with a grant."""
-    session_id = new_session_id()
-    token = await grants.issue(session_id)
-    async with aiohttp.ClientSession(auto_decompress=False) as client:
-        agent = Agent("", session_id, token, client)
+    database = grants._database
+    session = a_session()
+    await database.write(lambda conn: sessions.insert_row(conn, session))
+    token = await grants.issue(session.id)
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as client,
+        RecordingLedger(database, PRICES).open() as ledger,
+    ):
+        assert isinstance(ledger, RecordingLedger)
+        agent = Agent("", session.id, token, client, database, ledger.usages)
         proxy = CredentialProxy(
             grants,
             upstream,
-            on_usage=lambda *told: agent.usages.append(told),
+            budgets=Budgets(database, ledger, limits),
+            ledger=ledger,
             on_rejected=agent.rejected.append,
         )
         agent.url = await proxy.start()

@@ -26,18 +26,22 @@ async def serve(root: Path, prompt: str) -> dict[str, object]:
         ResultMessage,
     )
 
+    from loopagent.credentials.budget import Budgets
     from loopagent.credentials.grants import Grants
+    from loopagent.credentials.ledger import Ledger
+    from loopagent.credentials.prices import load_prices
     from loopagent.credentials.proxy import CredentialProxy
     from loopagent.credentials.upstream import Upstream
-    from loopagent.domain.ids import new_session_id
+    from loopagent.domain.budget import Limits
     from loopagent.sandbox import LaunchSpec, choose
+    from loopagent.storage import sessions
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
+    from tests.storage.records import a_session
 
     async def allow(_tool: object, given: dict[str, object], _: object) -> PermissionResultAllow:
         return PermissionResultAllow(updated_input=given)
 
-    session_id = new_session_id()
     launcher = choose("auto")
     database = await asyncio.to_thread(Database.open, f"file:{root}/sessions.db")
     grants = Grants(database)
@@ -45,7 +49,17 @@ async def serve(root: Path, prompt: str) -> dict[str, object]:
         base_url=ENVIRON["ANTHROPIC_BASE_URL"], api_key=ENVIRON["ANTHROPIC_API_KEY"]
     )
     rejected: list[str] = []
-    proxy = CredentialProxy(grants, upstream, on_rejected=rejected.append)
+    session = a_session()
+    session_id = session.id
+    await database.write(lambda conn: sessions.insert_row(conn, session))
+    ledger = Ledger(database, load_prices())
+    proxy = CredentialProxy(
+        grants,
+        upstream,
+        budgets=Budgets(database, ledger, Limits()),
+        ledger=ledger,
+        on_rejected=rejected.append,
+    )
     folder = await Workspaces(root / "workspaces", root).create(session_id)
     token = await grants.issue(session_id)
     spec = LaunchSpec(

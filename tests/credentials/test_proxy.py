@@ -16,9 +16,11 @@ from aiohttp import web
 
 from loopagent.credentials.grants import Grants
 from loopagent.credentials.upstream import KeyState, Upstream
-from loopagent.domain.session import TokenUsage
+from loopagent.domain.usage import TokenUsage
+from loopagent.storage import sessions
 from tests.credentials.conftest import KEY, Agent, agent_behind
 from tests.credentials.upstream import DELTA, END, SSE, START, FakeApi, fake_api
+from tests.storage.records import a_session
 
 pytestmark = pytest.mark.usefixtures("free_loop")
 
@@ -167,7 +169,9 @@ async def test_other_sessions_go_on_when_one_is_revoked(
     agent: Agent, api: FakeApi, grants: Grants
 ) -> None:
     api.behave = endless
-    other = await grants.issue(type(agent.session_id)("sesn_" + "0" * 26))
+    session = a_session()
+    await agent.database.write(lambda conn: sessions.insert_row(conn, session))
+    other = await grants.issue(session.id)
     async with agent.post(x_api_key=other) as answer:
         await answer.content.readany()
         async with agent.post() as mine:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopagent.credentials.usage import UsageMeter
-from loopagent.domain.session import TokenUsage
+from loopagent.domain.usage import TokenUsage
 from tests.credentials.upstream import DELTA, END, START
 
 STREAM = START + DELTA * 3 + END

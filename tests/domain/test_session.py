@@ -14,7 +14,8 @@ from sqlalchemy import create_engine
 
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
-from loopagent.domain.session import Session, TokenUsage, apply
+from loopagent.domain.session import Session, apply
+from loopagent.domain.usage import TokenUsage
 from loopagent.storage import sessions
 from loopagent.storage.schema import metadata
 from tests.domain import made

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from loopagent.domain.agent import Agent, ModelChoice, PermissionPolicy, ToolConfig, Toolset
 from loopagent.domain.events import ErrorBody, StopReason
 from loopagent.domain.ids import new_session_id
-from loopagent.domain.session import Session, TokenUsage
+from loopagent.domain.session import Session
+from loopagent.domain.usage import TokenUsage
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 whole = st.integers(0, 2**53)

@@ -9,6 +9,7 @@ from claude_agent_sdk import ResultMessage
 from loopagent.agent import failures
 from loopagent.agent.turn import Turn
 from loopagent.domain import events as e
+from loopagent.domain.budget import Standing, refused
 from loopagent.errors import AgentError
 
 
@@ -25,6 +26,11 @@ def limit(message: ResultMessage, word: str | None, turn: Turn | None) -> AgentE
         return None
     error = failures.from_result(message, word)
     return error if error.is_limit else None
+
+
+def over_budget(spent: Standing, turn: dict[str, Any]) -> e.SessionStatusIdle:
+    reason = e.StopReason.model_validate({"type": "budget_reached", "loop": spent.facts()})
+    return e.SessionStatusIdle(stop_reason=reason, loop={"turn": turn})
 
 
 def of_result(
@@ -47,6 +53,9 @@ def of_result(
     aborted = (message.terminal_reason or "").startswith("aborted")
     if aborted or (turn is not None and turn.interrupted):
         return [idle("interrupted", facts)]
+    spent = refused(message.result or "") if message.api_error_status == 402 else None
+    if spent is not None:
+        return [over_budget(spent, facts)]
     if message.is_error:
         error = failures.from_result(message, word)
         return [failures.failure(error), idle("retries_exhausted", facts)]

@@ -49,6 +49,7 @@ def build_options(
         extra_args={"replay-user-messages": None},
         can_use_tool=can_use_tool,
         hooks={"PreToolUse": [HookMatcher(hooks=[pre_tool_use])]},
+        max_turns=plan.max_turns,
         max_buffer_size=MAX_MESSAGE_BYTES,
         stderr=stderr,
         **identity,

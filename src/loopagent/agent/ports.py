@@ -69,6 +69,7 @@ class RunPlan:
     resume: whether the CLI has a transcript of this session.
     preface: what the agent must be told first, since its own record of the session is lost.
     turn_seconds, silence_seconds: limits of a turn; waiting for an answer counts for neither.
+    max_turns: the most model requests of one turn; None is no limit.
     """
 
     session: Session
@@ -80,6 +81,7 @@ class RunPlan:
     silence_seconds: float
     preface: str | None = None
     recovery: Recovery | None = None
+    max_turns: int | None = None
 
 
 class Port(Protocol):

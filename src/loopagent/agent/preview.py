@@ -10,7 +10,7 @@ from loopagent.agent.replay import LostDraft
 from loopagent.agent.steps import CloseDraft, DraftText, Emit, OpenDraft, Step
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, new_event_id
-from loopagent.domain.session import TokenUsage
+from loopagent.domain.usage import TokenUsage
 
 _PREVIEWED = {"text": "agent.message", "thinking": "agent.thinking"}
 

@@ -16,7 +16,9 @@ import aiohttp
 import anyio
 from aiohttp import web
 
+from loopagent.credentials.budget import Budgets
 from loopagent.credentials.grants import Grants
+from loopagent.credentials.ledger import Call, Ledger
 from loopagent.credentials.limits import LIMITED
 from loopagent.credentials.request import (
     COUNT_TOKENS,
@@ -31,7 +33,6 @@ from loopagent.credentials.request import (
 from loopagent.credentials.upstream import KeyState, Upstream
 from loopagent.credentials.usage import UsageMeter
 from loopagent.domain.ids import SessionId
-from loopagent.domain.session import TokenUsage
 
 __all__ = ["CredentialProxy", "KeyState", "Upstream"]
 
@@ -51,7 +52,7 @@ _NO_AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent")
 class CredentialProxy:
     """The proxy on its own loopback port.
 
-    on_usage: called once per answer that reported usage: session, model, tokens.
+    budgets, ledger: who admits a request, and where its cost is noted.
     on_rejected: called when the real key is missing or was refused.
     on_limited: called with the headers of an answer that refuses a request for a limit.
     """
@@ -61,13 +62,15 @@ class CredentialProxy:
         grants: Grants,
         upstream: Upstream,
         *,
-        on_usage: Callable[[SessionId, str, TokenUsage], None] | None = None,
+        budgets: Budgets,
+        ledger: Ledger,
         on_rejected: Callable[[SessionId], None] | None = None,
         on_limited: Callable[[SessionId, Mapping[str, str]], None] | None = None,
     ) -> None:
         self._grants = grants
         self._upstream = upstream
-        self._on_usage = on_usage
+        self._budgets = budgets
+        self._ledger = ledger
         self._on_rejected = on_rejected
         self._on_limited = on_limited
         self._live: defaultdict[SessionId, set[anyio.CancelScope]] = defaultdict(set)
@@ -155,7 +158,7 @@ class CredentialProxy:
                 live.discard(scope)
                 if not live:
                     self._live.pop(session_id, None)
-                self._report(passing, session_id, path)
+                passing.settle(self._ledger)
         if scope.cancelled_caught and passing.response is None:
             raise _no_grant()
         return passing.ended(cut=scope.cancelled_caught)
@@ -168,7 +171,7 @@ class CredentialProxy:
             body = await read_body(passing.request)
         if scope.cancelled_caught:
             raise RefusedError(408, "timeout_error", "The request did not arrive. Send it again.")
-        passing.model = str(body.get("model", ""))
+        model = str(body.get("model", ""))
         if not upstream.api_key:
             self._rejected(session_id)
             raise RefusedError(
@@ -177,12 +180,15 @@ class CredentialProxy:
                 "The server has no key for the model's API. Set ANTHROPIC_API_KEY and restart it.",
                 retry=False,
             )
-        if upstream.models is not None and passing.model not in upstream.models:
+        if upstream.models is not None and model not in upstream.models:
             raise RefusedError(
                 404,
                 "not_found_error",
-                f"model: {passing.model} is not among those allowed here. Choose another one.",
+                f"model: {model} is not among those allowed here. Choose another one.",
             )
+        if path != COUNT_TOKENS:
+            size = passing.request.content_length or 0
+            passing.call = await self._budgets.admit(session_id, body, size)
         assert self._client is not None
         headers = sent_headers(passing.request.headers)
         betas = ",".join(passing.request.headers.getall("anthropic-beta", []))
@@ -201,7 +207,7 @@ class CredentialProxy:
                     self._rejected(session_id)
                 if answer.status in LIMITED and self._on_limited is not None:
                     self._on_limited(session_id, answer.headers)
-                await passing.run(answer, upstream.place)
+                await passing.run(answer, upstream.place, self._ledger)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if passing.response is None:
                 raise _unreachable(upstream.place, error) from error
@@ -213,26 +219,18 @@ class CredentialProxy:
         if self._on_rejected is not None:
             self._on_rejected(session_id)
 
-    def _report(self, passing: _Passing, session_id: SessionId, path: str) -> None:
-        meter = passing.meter
-        if meter is None or path == COUNT_TOKENS or self._on_usage is None:
-            return
-        meter.finish()
-        if meter.usage is not None:
-            self._on_usage(session_id, meter.model or passing.model, meter.usage)
-
 
 class _Passing:
     """One answer on its way back."""
 
     def __init__(self, request: web.BaseRequest) -> None:
         self.request = request
-        self.model = ""
+        self.call: Call | None = None
         self.response: web.StreamResponse | None = None
         self.meter: UsageMeter | None = None
         self.is_broken = False
 
-    async def run(self, answer: aiohttp.ClientResponse, place: str) -> None:
+    async def run(self, answer: aiohttp.ClientResponse, place: str, ledger: Ledger) -> None:
         """Pass the answer on, chunk by chunk, and read it only then."""
         if 300 <= answer.status < 400:
             raise RefusedError(
@@ -248,7 +246,23 @@ class _Passing:
         self.response = response
         async for chunk in answer.content.iter_any():
             await response.write(chunk)
+            began = meter.has_begun
             meter.feed(chunk)
+            if meter.is_whole:
+                self.settle(ledger)  # now, for the turn ends as soon as the agent program reads it
+            elif meter.has_begun and not began and self.call is not None:
+                ledger.note(self.call, meter.model, meter.usage)
+
+    def settle(self, ledger: Ledger) -> None:
+        """The answer has ended, however it did: note what is known of its cost."""
+        meter, call = self.meter, self.call
+        if call is None:
+            return
+        if meter is None:
+            ledger.end(call, None, None, whole=False)
+            return
+        meter.finish()
+        ledger.end(call, meter.model, meter.usage, whole=meter.is_whole)
 
     def ended(self, *, cut: bool) -> web.StreamResponse:
         """What the server must return: an answer that was cut must not look finished."""

@@ -87,7 +87,10 @@ class ModelChoice(_Part):
 
 
 class Agent(BaseModel):
-    """One version of an agent, also the snapshot that a session keeps."""
+    """One version of an agent, also the snapshot that a session keeps.
+
+    max_turns: the most model requests of one turn, as the SDK counts; None leaves it to the server.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,6 +105,7 @@ class Agent(BaseModel):
     mcp_servers: list[dict[str, Any]] = []
     skills: list[dict[str, Any]] = []
     metadata: dict[str, str] = {}
+    max_turns: int | None = None
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None = None

@@ -5,6 +5,7 @@ The log is the truth; the stored session row is the cache of this fold.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -13,34 +14,10 @@ from loopagent.domain import events as e
 from loopagent.domain.agent import Agent
 from loopagent.domain.ids import EnvironmentId, EventId, SessionId, UserId
 from loopagent.domain.money import ZERO, MicroUSD, from_dollars
+from loopagent.domain.usage import TokenUsage
 
 Status = Literal["idle", "running", "rescheduling", "terminated"]
 RecoveryPolicy = Literal["never", "ask", "auto"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenUsage:
-    """Tokens, summed over model requests."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-
-    def __add__(self, other: TokenUsage) -> TokenUsage:
-        return TokenUsage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
-            cache_creation_input_tokens=self.cache_creation_input_tokens
-            + other.cache_creation_input_tokens,
-        )
-
-    @classmethod
-    def of(cls, usage: dict[str, Any] | None) -> TokenUsage:
-        """From the Messages API's usage object; what is missing counts as 0."""
-        usage = usage or {}
-        return cls(**{name: int(usage.get(name) or 0) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +30,9 @@ class Session:
     active_ms: time spent running, summed over turns.
     recovery: what becomes of a turn whose process was lost. never: it stays interrupted; ask: it
         goes on when a person says so; auto: it goes on by itself, a few times at most.
+    cost: by our own metering. reported_cost: as the agent program tells; where only one of them is
+    known for a turn, it stands for both, so that a difference is one.
+    budget: the most that the session may cost; None leaves it to the server's settings.
     """
 
     id: SessionId
@@ -73,6 +53,8 @@ class Session:
     error: e.ErrorBody | None = None
     usage: TokenUsage = field(default_factory=TokenUsage)
     cost: MicroUSD = ZERO
+    reported_cost: MicroUSD = ZERO
+    budget: MicroUSD | None = None
     turns: int = 0
     active_ms: int = 0
     running_since: datetime | None = None
@@ -83,6 +65,11 @@ class Session:
     def is_busy(self) -> bool:
         """True while a turn is under way, also one that waits for an answer."""
         return self.status in {"running", "rescheduling"} or bool(self.asks)
+
+    @property
+    def is_over_budget(self) -> bool:
+        """True after a turn that a budget has stopped, until the next one: the queue waits."""
+        return self.stop_reason is not None and self.stop_reason.type == "budget_reached"
 
 
 def apply(session: Session, event: e.Event) -> Session:
@@ -142,8 +129,21 @@ def _idle(session: Session, event: e.SessionStatusIdle) -> Session:
     if event.stop_reason.type == "requires_action":
         return session
     turn = (event.loop or {}).get("turn") or {}
-    cost = from_dollars(float(turn.get("cost_usd") or 0.0))
-    return replace(session, asks=(), turns=session.turns + 1, cost=MicroUSD(session.cost + cost))
+    metered, reported = turn_costs(turn)
+    return replace(
+        session,
+        asks=(),
+        turns=session.turns + 1,
+        cost=MicroUSD(session.cost + metered),
+        reported_cost=MicroUSD(session.reported_cost + reported),
+    )
+
+
+def turn_costs(turn: Mapping[str, Any]) -> tuple[MicroUSD, MicroUSD]:
+    """What a turn has cost by our metering and by the agent program's report."""
+    metered, reported = turn.get("metered_usd"), turn.get("cost_usd")
+    first = from_dollars(float((reported if metered is None else metered) or 0.0))
+    return first, from_dollars(float(reported)) if reported is not None else first
 
 
 def _at_rest(session: Session, event: e.Event) -> Session:
@@ -165,6 +165,9 @@ def _updated(session: Session, event: e.SessionUpdated) -> Session:
         changes["archived_at"] = datetime.fromisoformat(extra["archived_at"])
     if "recovery" in extra:
         changes["recovery"] = extra["recovery"]
+    if "budget" in extra:
+        limit = ((extra["budget"] or {}).get("max_list_cost") or {}).get("amount")
+        changes["budget"] = None if limit is None else from_dollars(float(limit))
     if "model" in extra:
         model = session.agent.model.model_copy(update={"id": extra["model"]})
         changes["agent"] = session.agent.model_copy(update={"model": model})

@@ -20,7 +20,7 @@ from loopagent.eventlog.follower import Follower
 from loopagent.eventlog.frames import Frame, StoredEvent
 from loopagent.eventlog.keeper import Keeper, Lives, saved
 from loopagent.eventlog.live import Live
-from loopagent.eventlog.projection import project, set_aside
+from loopagent.eventlog.projection import project, set_aside, with_metered_cost
 from loopagent.storage import drafts, events, sessions
 from loopagent.storage.database import Connection, Database
 from loopagent.storage.drafts import SavedDraft
@@ -238,7 +238,8 @@ def _number(
     conn: Connection, session: Session, event: e.Event, at: datetime
 ) -> tuple[Session, EventRow]:
     """The session after one more event, and that event's row."""
-    placed = e.processed(set_aside(conn, session, event), session.seq + 1, at)
+    whole = with_metered_cost(conn, session, set_aside(conn, session, event))
+    placed = e.processed(whole, session.seq + 1, at)
     project(conn, session, placed)
     row = EventRow(session.id, session.seq + 1, placed.id, placed.type, at, e.encode_event(placed))
     return apply(session, placed), row

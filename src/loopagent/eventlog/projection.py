@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from loopagent.domain import events as e
+from loopagent.domain.money import to_dollars
 from loopagent.domain.session import Session
-from loopagent.storage import asks, blobs
+from loopagent.storage import asks, blobs, usage
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Connection
 
@@ -75,3 +76,14 @@ def set_aside(conn: Connection, session: Session, event: e.Event) -> e.Event:
             "loop": {**(event.loop or {}), "blob": True, "bytes": size},
         }
     )
+
+
+def with_metered_cost(conn: Connection, session: Session, event: e.Event) -> e.Event:
+    """The end of a turn with what our own metering has counted since the last one."""
+    if not isinstance(event, e.SessionStatusIdle) or event.stop_reason.type == "requires_action":
+        return event
+    cost = usage.count_in(conn, session.id, event.id)
+    if cost is None:
+        return event
+    turn = {**((event.loop or {}).get("turn") or {}), "metered_usd": float(to_dollars(cost))}
+    return event.model_copy(update={"loop": {**(event.loop or {}), "turn": turn}})

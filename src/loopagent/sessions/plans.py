@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -27,6 +27,7 @@ class Plans:
     """Prepares and cleans up what a process needs.
 
     base_url: where agents reach the credential proxy; known once that has started.
+    settled: waits a moment until what a session has spent is written.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Plans:
         grants: Grants,
         launcher: Launcher,
         base_url: Callable[[], str],
+        settled: Callable[[SessionId], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._database = database
@@ -46,6 +48,7 @@ class Plans:
         self._grants = grants
         self._launcher = launcher
         self._base_url = base_url
+        self.settled = settled
 
     @property
     def level(self) -> str:
@@ -84,6 +87,7 @@ class Plans:
             turn_seconds=self._settings.turn_minutes * 60,
             silence_seconds=self._settings.silence_seconds,
             recovery=beginning.recovery,
+            max_turns=session.agent.max_turns or self._settings.max_turns,
         )
 
     def resolver(

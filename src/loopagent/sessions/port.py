@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from loopagent.agent.ports import Prompt, Verdict
 from loopagent.domain.events import Event
@@ -13,12 +13,22 @@ from loopagent.storage.database import Database
 
 
 class SessionPort:
-    """Implements the agent room's Port for one session."""
+    """Implements the agent room's Port for one session.
 
-    def __init__(self, database: Database, log: EventLog, session_id: SessionId) -> None:
+    settled: waits until what the turn has spent is written, so that its end can tell.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        log: EventLog,
+        session_id: SessionId,
+        settled: Callable[[SessionId], Awaitable[None]] | None = None,
+    ) -> None:
         self._database = database
         self._log = log
         self._session_id = session_id
+        self._settled = settled
         self._live = log.live(session_id)
 
     async def emit(self, events: Sequence[Event]) -> None:
@@ -38,6 +48,8 @@ class SessionPort:
         self._log.published(self._session_id, outcome.rows)
 
     async def ended(self, events: Sequence[Event]) -> Prompt | None:
+        if self._settled is not None:
+            await self._settled(self._session_id)
         outcome = await self._database.write(
             lambda conn: turns.end_turn(self._log, conn, self._session_id, events)
         )

@@ -212,7 +212,7 @@ class Supervisor:
     async def _serve(self, run: Run) -> None:
         assert self._runner_type is not None
         plan = await self._plans.make(run.session_id, run.cut)
-        port = SessionPort(self._database, self._log, run.session_id)
+        port = SessionPort(self._database, self._log, run.session_id, self._plans.settled)
         run.runner = self._runner_type(plan, port, self._plans.resolver(run.session_id))
         if run.cut is not None and not run.cut.is_answered:
             await port.emit([e.SessionStatusRunning()])

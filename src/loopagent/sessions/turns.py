@@ -7,7 +7,7 @@ followers by the caller after the commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from loopagent.agent.ports import Prompt, Verdict
 from loopagent.domain import events as e
@@ -60,8 +60,11 @@ def send_message(
     if session.is_busy or waiting:
         body = e.encode_event(message)
         queue.push(conn, session_id, message.id, body, owner)
-        return Outcome(answer=body)
-    rows = _begin(log, conn, session, message)
+        if not session.is_over_budget:
+            return Outcome(answer=body)
+        # A budget has kept the queue waiting; a person's word starts it again.
+        return replace(next_queued(log, conn, session), answer=body)
+    rows = begin(log, conn, session, message)
     return Outcome(rows=rows, answer=rows[0].body, prompt=_prompt(message))
 
 
@@ -71,7 +74,7 @@ def end_turn(
     """Append the end of a turn and begin the next queued message's, if there is one."""
     rows = log.append_in(conn, session_id, ending)
     session = sessions.get(conn, session_id)
-    if session.is_busy or session.archived_at is not None:
+    if session.is_busy or session.archived_at is not None or session.is_over_budget:
         return Outcome(rows=rows)
     following = next_queued(log, conn, session)
     return Outcome(rows=[*rows, *following.rows], prompt=following.prompt)
@@ -80,7 +83,7 @@ def end_turn(
 def go_on(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
     """Begin the next queued message of a session that rests."""
     session = sessions.get(conn, session_id, lock=True)
-    if session.is_busy or session.archived_at is not None:
+    if session.is_busy or session.archived_at is not None or session.is_over_budget:
         return Outcome()
     return next_queued(log, conn, session)
 
@@ -92,7 +95,7 @@ def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
         return Outcome()
     message = e.parse_event(queued.body)
     assert isinstance(message, e.UserMessage)
-    return Outcome(rows=_begin(log, conn, session, message), prompt=_prompt(message))
+    return Outcome(rows=begin(log, conn, session, message), prompt=_prompt(message))
 
 
 def take_up(log: EventLog, conn: Connection, session_id: SessionId, who: str) -> Outcome:
@@ -145,9 +148,10 @@ def confirm(
     return Outcome(rows=rows, answer=rows[0].body), sessions.get(conn, session_id)
 
 
-def _begin(
+def begin(
     log: EventLog, conn: Connection, session: Session, message: e.UserMessage
 ) -> list[StoredEvent]:
+    """Begin the turn of a message, in a session that rests."""
     begun: list[e.Event] = [message, e.SessionStatusRunning()]
     if session.title is None:
         begun.append(e.SessionUpdated.model_validate({"title": _title(message)}))

@@ -110,6 +110,8 @@ sessions = Table(
     _text("lease_until", nullable=True),
     _int("fence"),
     Column("recovery", Text, nullable=False, server_default="auto"),
+    _int("budget", nullable=True),
+    Column("reported_cost", BigInteger, nullable=False, server_default="0"),
     Index("sessions_by_owner", "owner", "created_at", "id"),
     Index("sessions_by_status", "status"),
 )
@@ -182,6 +184,46 @@ grants = Table(
     _text("created_at"),
     _text("revoked_at", nullable=True),
     Index("grants_by_session", "session_id"),
+)
+
+# Kept when its session is deleted: the money stays spent.
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("session_id"),
+    _text("owner"),
+    _text("agent_id"),
+    _text("turn_id", nullable=True),
+    _text("counted_in", nullable=True),
+    _text("model"),
+    _text("source"),
+    _text("state"),
+    _int("is_priced"),
+    _text("day"),
+    _text("at"),
+    _int("input_tokens"),
+    _int("output_tokens"),
+    _int("cache_read_tokens"),
+    _int("cache_write_tokens"),
+    _int("cache_write_1h_tokens"),
+    _int("web_searches"),
+    _int("cost"),
+    Index("usage_by_session", "session_id", "turn_id"),
+    Index("usage_by_owner", "owner", "day"),
+    Index("usage_by_day", "day"),
+)
+
+allowances = Table(
+    "allowances",
+    metadata,
+    _text("scope"),
+    _text("owner"),
+    _text("day"),
+    _int("amount"),
+    _text("raised_by"),
+    _text("raised_at"),
+    PrimaryKeyConstraint("scope", "owner", "day"),
 )
 
 idempotency = Table(

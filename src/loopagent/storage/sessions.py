@@ -14,7 +14,8 @@ from loopagent.domain.agent import Agent
 from loopagent.domain.events import ErrorBody, StopReason
 from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, UserId
 from loopagent.domain.money import MicroUSD
-from loopagent.domain.session import Session, Status, TokenUsage
+from loopagent.domain.session import Session, Status
+from loopagent.domain.usage import TokenUsage
 from loopagent.errors import NotFoundError
 from loopagent.storage.rows import (
     decode_cursor,
@@ -168,6 +169,8 @@ def _folded(session: Session) -> dict[str, Any]:
         "error": _dumped(session.error),
         "usage": to_json({name: getattr(session.usage, name) for name in _USAGE}),
         "cost": session.cost,
+        "reported_cost": session.reported_cost,
+        "budget": session.budget,
         "turns": session.turns,
         "active_ms": session.active_ms,
         "running_since": maybe_text(session.running_since),
@@ -227,6 +230,8 @@ def _session(row: Row[Any]) -> Session:
         error=row.error and ErrorBody.model_validate_json(row.error),
         usage=TokenUsage(**json.loads(row.usage)),
         cost=MicroUSD(row.cost),
+        reported_cost=MicroUSD(row.reported_cost),
+        budget=None if row.budget is None else MicroUSD(row.budget),
         turns=row.turns,
         active_ms=row.active_ms,
         running_since=maybe_time(row.running_since),

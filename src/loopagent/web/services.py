@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.service import Sessions
+    from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
@@ -27,6 +28,8 @@ class Services(Protocol):
     def auth(self) -> Auth: ...
     @property
     def sessions(self) -> Sessions: ...
+    @property
+    def spending(self) -> Spending: ...
     @property
     def agents(self) -> Agents: ...
     @property
