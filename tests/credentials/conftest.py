@@ -28,6 +28,7 @@ from tests.credentials.upstream import FakeApi, fake_api
 from tests.storage.records import a_session
 
 PRICES = load_prices()
+NO_LIMITS = Limits()
 KEY = "sk-ant-real-key-of-the-server"
 
 
@@ -72,8 +73,18 @@ class Agent:
     token: str
     client: aiohttp.ClientSession
     database: Database
-    usages: list[tuple[SessionId, str, TokenUsage]]
+    ledger: RecordingLedger
     rejected: list[SessionId] = field(default_factory=list)
+
+    @property
+    def usages(self) -> list[tuple[SessionId, str, TokenUsage]]:
+        return self.ledger.usages
+
+    async def settled(self) -> None:
+        """Wait until all that was spent is written."""
+        with anyio.fail_after(5):
+            while self.ledger.calls:
+                await self.ledger.settled(self.session_id)
 
     def post(
         self, body: object = None, *, path: str = "/v1/messages", **headers: str
@@ -88,7 +99,7 @@ class Agent:
 
 @asynccontextmanager
 async def agent_behind(
-    grants: Grants, upstream: Upstream, limits: Limits = Limits()
+    grants: Grants, upstream: Upstream, limits: Limits = NO_LIMITS
 ) -> AsyncIterator[tuple[CredentialProxy, Agent]]:
     """A running proxy and an agent with a grant."""
     database = grants._database
@@ -100,7 +111,7 @@ async def agent_behind(
         RecordingLedger(database, PRICES).open() as ledger,
     ):
         assert isinstance(ledger, RecordingLedger)
-        agent = Agent("", session.id, token, client, database, ledger.usages)
+        agent = Agent("", session.id, token, client, database, ledger)
         proxy = CredentialProxy(
             grants,
             upstream,

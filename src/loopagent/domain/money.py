@@ -7,6 +7,7 @@ from typing import NewType
 MicroUSD = NewType("MicroUSD", int)
 
 ZERO = MicroUSD(0)
+_ROUNDING = 50  # micro-dollars of a turn: each side rounds every request
 
 
 def from_dollars(amount: float) -> MicroUSD:
@@ -28,3 +29,8 @@ def format_dollars(amount: MicroUSD) -> str:
         return "<$0.01"
     sign = "-" if amount < 0 else ""
     return f"{sign}${abs(amount) / 1_000_000:,.2f}"
+
+
+def differs(metered: MicroUSD, reported: MicroUSD, turns: int = 1) -> bool:
+    """Whether two accounts of what some turns have cost differ by more than rounding does."""
+    return abs(metered - reported) > _ROUNDING * max(1, turns)

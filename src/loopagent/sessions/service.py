@@ -13,6 +13,7 @@ from loopagent.agent.ports import Verdict
 from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
 from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, new_session_id
+from loopagent.domain.money import MicroUSD
 from loopagent.domain.session import RecoveryPolicy, Session
 from loopagent.errors import ConflictError, NotFoundError
 from loopagent.eventlog.log import EventLog, StoredEvent
@@ -74,6 +75,7 @@ class Sessions:
         template: str | None = None,
         model: str | None = None,
         recovery: RecoveryPolicy | None = None,
+        budget: MicroUSD | None = None,
         messages: Sequence[e.UserMessage] = (),
     ) -> Session:
         """A new session with its workspace; `messages` are sent at once.
@@ -103,6 +105,7 @@ class Sessions:
             template=template or None,
             isolation=self._runs.level,
             recovery=recovery or self._recovery,
+            budget=budget,
             sdk_session_id=str(uuid.uuid4()),
         )
         is_again = session_id is not None

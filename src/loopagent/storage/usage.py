@@ -214,13 +214,16 @@ def titles(conn: Connection, ids: Collection[str]) -> dict[str, str]:
 def _conditions(
     owner: UserId | None, session_id: SessionId | None, first: str | None, last: str | None
 ) -> list[ColumnElement[bool]]:
-    given = (
-        (owner, usage.c.owner == owner),
-        (session_id, usage.c.session_id == session_id),
-        (first, usage.c.day >= first),
-        (last, usage.c.day <= last),
-    )
-    return [condition for value, condition in given if value is not None]
+    conditions = []
+    if owner is not None:
+        conditions.append(usage.c.owner == owner)
+    if session_id is not None:
+        conditions.append(usage.c.session_id == session_id)
+    if first is not None:
+        conditions.append(usage.c.day >= first)
+    if last is not None:
+        conditions.append(usage.c.day <= last)
+    return conditions
 
 
 def _summed() -> list[Any]:

@@ -65,7 +65,7 @@ async def versions(use: Use, who: Caller, agent_id: AgentPath) -> Response:
 
 
 def _fields(body: AgentFields) -> dict[str, Any]:
-    fields = body.given("description", "system")
+    fields = body.given("description", "system", "max_turns")
     if "tools" in body.model_fields_set:
         fields["tools"] = [tool.toolset() for tool in body.tools or []]
     return fields

@@ -14,6 +14,7 @@ from loopagent.domain.session import RecoveryPolicy
 from loopagent.web.api.fields import (
     NOT_YET,
     Body,
+    Budget,
     Identifier,
     Metadata,
     MetadataChange,
@@ -29,12 +30,19 @@ def _as_agent(value: Any) -> Any:
     return {"type": "agent", "id": value} if isinstance(value, str) else value
 
 
+MaxTurns = Annotated[int, Field(ge=1, le=10_000)]
+
+
 class AgentFields(Body):
-    """What both creating and updating an agent take, besides name and model."""
+    """What both creating and updating an agent take, besides name and model.
+
+    `max_turns` is ours: the most model requests of one turn.
+    """
 
     description: Annotated[Text, StringConstraints(max_length=2048)] | None = None
     system: Annotated[str, StringConstraints(max_length=100_000)] | None = None
     tools: Tools | None = None
+    max_turns: MaxTurns | None = None
     mcp_servers: Unsupported = None
     skills: Unsupported = None
     multiagent: Unsupported = None
@@ -98,6 +106,7 @@ class AgentChoice(Body):
     model: Model | None = None
     system: Annotated[str, StringConstraints(max_length=100_000)] | None = None
     tools: Tools | None = None
+    max_turns: MaxTurns | None = None
     mcp_servers: Unsupported = None
     skills: Unsupported = None
 
@@ -105,7 +114,7 @@ class AgentChoice(Body):
         """Fields of domain.agent.Agent that this session has otherwise than its agent."""
         if self.type == "agent":
             return {}
-        fields = self.given("system", "tools")
+        fields = self.given("system", "tools", "max_turns")
         if self.tools is not None:
             fields["tools"] = [tool.toolset() for tool in self.tools]
         if self.model is not None:
@@ -128,7 +137,7 @@ class SessionCreate(Body):
     initial_events: list[UserMessageIn] = Field(default_factory=list, max_length=50)
     resources: Unsupported = None
     vault_ids: Unsupported = None
-    budget: Unsupported = None
+    budget: Budget | None = None
 
 
 class SessionUpdate(Body):
@@ -137,7 +146,7 @@ class SessionUpdate(Body):
     model: Model | None = None
     recovery: RecoveryPolicy | None = None
     agent: Unsupported = None
-    budget: Unsupported = None
+    budget: Budget | None = None
     vault_ids: Unsupported = None
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from loopagent.domain.money import MicroUSD
 
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 NOT_YET = "not supported yet. Leave it out."
@@ -42,6 +45,23 @@ def _metadata(pairs: Mapping[str, str | None]) -> dict[str, str | None]:
 def _unsupported(value: Any) -> None:
     if value:
         raise ValueError(NOT_YET)
+
+
+class MoneyBody(Body):
+    """Dollars as a decimal string or a number."""
+
+    amount: Annotated[Decimal, Field(ge=0, le=10**9)]
+    currency: Literal["USD"] = "USD"
+
+    def micro(self) -> MicroUSD:
+        return MicroUSD(round(self.amount * 1_000_000))
+
+
+class Budget(Body):
+    """The most that a session may cost."""
+
+    type: Literal["limit"]
+    max_list_cost: MoneyBody
 
 
 Text = Annotated[str, AfterValidator(printable)]

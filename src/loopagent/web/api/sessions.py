@@ -40,6 +40,7 @@ async def create(use: Use, who: Caller, ids: NewIds, body: SessionCreate) -> Res
         template=body.template,
         recovery=body.recovery,
         messages=ids.messages(body.initial_events),
+        budget=body.budget.max_list_cost.micro() if body.budget else None,
     )
     return answer(shown(use, session))
 
@@ -65,6 +66,9 @@ async def update(use: Use, who: Caller, session_id: SessionPath, body: SessionUp
         changes["metadata"] = changed_metadata(present.metadata, body.metadata)
     if body.model is not None:
         changes["model"] = body.model.id
+    if "budget" in body.model_fields_set:
+        limit = body.budget.max_list_cost.micro() if body.budget else None
+        await use.spending.set_budget(who, session_id, limit)
     if body.recovery is not None:
         changes["recovery"] = body.recovery
     return answer(shown(use, await use.sessions.update(who, session_id, **changes)))

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from loopagent.domain.agent import WIRE_TO_SDK, Agent, Environment, Toolset
 from loopagent.domain.events import now
-from loopagent.domain.money import to_dollars
+from loopagent.domain.money import MicroUSD, to_dollars
 from loopagent.domain.session import Session
 from loopagent.storage.asks import Ask
 
@@ -70,6 +70,7 @@ def _agent_fields(agent: Agent) -> dict[str, Any]:
         "tools": [_toolset_body(toolset) for toolset in agent.tools],
         "mcp_servers": agent.mcp_servers,
         "skills": agent.skills,
+        "max_turns": agent.max_turns,
         "multiagent": None,
         "execution_identity": _SERVICE_ACCOUNT,
     }
@@ -152,7 +153,7 @@ def session_body(session: Session, workspace: str) -> dict[str, Any]:
         "resources": [],
         "vault_ids": [],
         "outcome_evaluations": [],
-        "budget": None,
+        "budget": budget_body(session.budget),
         "deployment_id": None,
         "stats": {"active_seconds": active, "duration_seconds": _duration_seconds(session)},
         "usage": _usage(session, active),
@@ -168,10 +169,21 @@ def session_body(session: Session, workspace: str) -> dict[str, Any]:
             "recovery": session.recovery,
             "template": session.template,
             "cost_usd": float(to_dollars(session.cost)),
+            "reported_cost_usd": float(to_dollars(session.reported_cost)),
             "turns": session.turns,
             "workspace": workspace,
         },
     }
+
+
+def budget_body(limit: MicroUSD | None) -> dict[str, Any] | None:
+    if limit is None:
+        return None
+    return {"type": "limit", "max_list_cost": money_body(limit)}
+
+
+def money_body(amount: MicroUSD) -> dict[str, str]:
+    return {"amount": to_dollars(amount), "currency": "USD"}
 
 
 def _usage(session: Session, active: float) -> dict[str, Any]:
@@ -181,11 +193,12 @@ def _usage(session: Session, active: float) -> dict[str, Any]:
         "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cache_read_input_tokens,
         "cache_creation": {
-            "ephemeral_5m_input_tokens": usage.cache_creation_input_tokens,
-            "ephemeral_1h_input_tokens": 0,
+            "ephemeral_5m_input_tokens": usage.cache_creation_input_tokens
+            - usage.cache_creation_1h_input_tokens,
+            "ephemeral_1h_input_tokens": usage.cache_creation_1h_input_tokens,
         },
         "active_seconds": active,
-        "list_cost": {"amount": to_dollars(session.cost), "currency": "USD"},
+        "list_cost": money_body(session.cost),
     }
 
 
