@@ -77,12 +77,7 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """All services, started in order and stopped in reverse; SettingsError or StorageError."""
-    from loopagent.credentials.budget import Budgets
-    from loopagent.credentials.grants import Grants
-    from loopagent.credentials.ledger import Ledger
-    from loopagent.credentials.limits import Limits
-    from loopagent.credentials.prices import load_prices
-    from loopagent.credentials.proxy import CredentialProxy
+    from loopagent.credentials.gateway import open_gateway
     from loopagent.eventlog.log import EventLog
     from loopagent.sandbox.launcher import choose
     from loopagent.sessions.plans import Plans
@@ -100,32 +95,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         workspaces = Workspaces(settings.workspace_root, settings.templates_dir)
         await workspaces.prepare()
         await workspaces.empty_trash()
-        grants = Grants(database)
         upstream = await _reach_model(settings, stack)
-        limits = Limits()
-        ledger = Ledger(
-            database,
-            await anyio.to_thread.run_sync(load_prices, settings.prices),
-            on_settled=partial(warn_if_near, database, event_log, settings.limits),
-        )
-        await stack.enter_async_context(ledger.open())
-        budgets = Budgets(database, ledger, settings.limits)
-        proxy = CredentialProxy(
-            grants, upstream, budgets=budgets, ledger=ledger, on_limited=limits.note
-        )
-        stack.push_async_callback(proxy.stop)
-        proxy_url = await proxy.start()
+        warn = partial(warn_if_near, database, event_log, settings.limits)
+        gateway = await stack.enter_async_context(open_gateway(settings, database, upstream, warn))
         plans = Plans(
             settings=settings,
             database=database,
             workspaces=workspaces,
-            grants=grants,
+            gateway=gateway,
             launcher=launcher,
-            base_url=lambda: proxy_url,
-            settled=ledger.settled,
         )
+        reset_of = gateway.limits.reset_of
         supervisor = Supervisor(
-            settings, database, event_log, plans, load_runner=_load_runner, reset_of=limits.reset_of
+            settings, database, event_log, plans, load_runner=_load_runner, reset_of=reset_of
         )
         await stack.enter_async_context(supervisor.open())
         yield await _make_services(

@@ -89,12 +89,8 @@ def test_sub_agents_beside_each_other_are_paid_by_their_session(server: ServerPr
         {"name": "Agent", "input": {**task, "prompt": f"[[usage: in={n} out={n}]] [[text: {n}]]"}}
         for n in (100, 200)
     ]
-    toolset = {
-        "type": "agent_toolset_20260401",
-        "configs": [{"name": "agent", "enabled": True}],
-    }
-    del toolset["configs"]
-    toolset |= {"loop": {"configs": [{"name": "agent", "enabled": True}]}}
+    enabled = {"configs": [{"name": "agent", "enabled": True}]}
+    toolset = {"type": "agent_toolset_20260401", "loop": enabled}
     with server.client() as client:
         agent = client.post(
             "/v1/agents",

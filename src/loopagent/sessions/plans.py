@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,7 +10,7 @@ import anyio
 
 from loopagent.agent.ports import RunPlan
 from loopagent.config import Settings
-from loopagent.credentials.grants import Grants
+from loopagent.credentials.gateway import Gateway
 from loopagent.domain.ids import SessionId
 from loopagent.domain.permissions import Grounds, named_path
 from loopagent.errors import WorkspaceGoneError
@@ -24,11 +24,7 @@ from loopagent.workspaces.workspaces import Workspaces
 
 
 class Plans:
-    """Prepares and cleans up what a process needs.
-
-    base_url: where agents reach the credential proxy; known once that has started.
-    settled: waits a moment until what a session has spent is written.
-    """
+    """Prepares and cleans up what a process needs."""
 
     def __init__(
         self,
@@ -36,19 +32,17 @@ class Plans:
         settings: Settings,
         database: Database,
         workspaces: Workspaces,
-        grants: Grants,
+        gateway: Gateway,
         launcher: Launcher,
-        base_url: Callable[[], str],
-        settled: Callable[[SessionId], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._database = database
         self._workspaces = workspaces
         self.records = Records(database, workspaces)
-        self._grants = grants
+        self._gateway = gateway
         self._launcher = launcher
-        self._base_url = base_url
-        self.settled = settled
+        # Waits a moment until what a session has spent is written.
+        self.settled = gateway.ledger.settled
 
     @property
     def level(self) -> str:
@@ -62,11 +56,11 @@ class Plans:
             raise WorkspaceGoneError
         beginning = await self.records.prepare(session, cut)
         saved = self.records.folder(session_id).resolve() / session.sdk_session_id
-        token = await self._grants.issue(session_id)
+        token = await self._gateway.grants.issue(session_id)
         spec = LaunchSpec(
             session_id=session_id,
             folder=folder,
-            base_url=self._base_url(),
+            base_url=self._gateway.url,
             token=token,
             resume_interrupted=cut is not None,
         )
@@ -105,7 +99,7 @@ class Plans:
     async def clean_up(self, session_id: SessionId) -> None:
         """Take back the grant and end what is left of a session's processes."""
         try:
-            await self._grants.revoke(session_id)
+            await self._gateway.grants.revoke(session_id)
         finally:
             await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
             self._launcher.forget(session_id)
