@@ -82,7 +82,6 @@ class Sessions:
 
         session_id: makes a second try harmless: what the first one has made is gone on with.
         overrides: fields of the agent that differ for this session.
-
         Raises NotFoundError (agent, environment), UnknownTemplateError, InvalidRequestError.
         """
         for message in messages:
@@ -108,8 +107,7 @@ class Sessions:
             budget=budget,
             sdk_session_id=str(uuid.uuid4()),
         )
-        is_again = session_id is not None
-        await make(self._workspaces, self._database, session, is_again=is_again)
+        await make(self._workspaces, self._database, session, is_again=session_id is not None)
         for message in messages:
             await self._message(who, session.id, message)
         return await self.get(who, session.id)
