@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from loopagent.credentials.upstream import Upstream
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
@@ -63,6 +64,7 @@ class Services:
     environments: Environments
     sessions: Sessions
     spending: Spending
+    queue: Queue
     supervisor: Supervisor
     upstream: Upstream
     started_at: datetime
@@ -146,6 +148,7 @@ async def _make_services(
     """The verbs on top of what has been started; turns that were cut go on."""
     from loopagent.auth.principal import Auth
     from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
 
@@ -172,6 +175,7 @@ async def _make_services(
         environments=environments,
         sessions=sessions,
         spending=Spending(database, event_log, settings.limits, supervisor),
+        queue=Queue(database, event_log, sessions, supervisor.asides),
         supervisor=supervisor,
         upstream=upstream,
         started_at=now(),

@@ -71,6 +71,7 @@ class Plans:
             cli=cli,
             resume=beginning.resume,
             preface=beginning.preface,
+            transcript=saved.with_suffix(".jsonl"),
             grounds=Grounds(
                 toolset=session.agent.toolset(),
                 workspace=PurePosixPath(folder.workspace.resolve()),

@@ -7,12 +7,14 @@ from typing import Protocol
 from loopagent.agent.ports import Prompt, Verdict
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session
+from loopagent.sessions.stopping import Asides
 
 
 class Runs(Protocol):
     """What the verbs need of the supervisor."""
 
     level: str
+    asides: Asides
 
     def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
         """A turn has begun in the log: give its message to the agent."""

@@ -17,6 +17,7 @@ from loopagent.domain.session import Session
 from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError
 from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import turns
+from loopagent.sessions.outcome import Outcome
 from loopagent.sessions.runs import Runs
 from loopagent.storage import events, sessions, usage
 from loopagent.storage.database import Connection, Database
@@ -102,7 +103,7 @@ class Spending:
         InvalidRequestError if `amount` is spent already.
         """
 
-        def write(conn: Connection) -> turns.Outcome:
+        def write(conn: Connection) -> Outcome:
             session = turns.writable(conn, session_id)
             if session.owner != who.user_id:
                 raise NotFoundError(f"There is no session {session_id}.")
@@ -118,7 +119,7 @@ class Spending:
             message = e.UserMessage(content=[e.text_block(GO_ON)], loop={"goes_on": True})
             begun = turns.begin(self._log, conn, sessions.get(conn, session_id), message)
             prompt = Prompt(event_id=message.id, content=list(message.content))
-            return turns.Outcome(rows=[*rows, *begun], prompt=prompt)
+            return Outcome(rows=[*rows, *begun], prompt=prompt)
 
         outcome = await self._database.write(write)
         self._log.published(session_id, outcome.rows)

@@ -22,13 +22,13 @@ from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session
 from loopagent.errors import AgentError, LoopError
 from loopagent.eventlog.log import EventLog
-from loopagent.sessions import turns
 from loopagent.sessions.comeback import Comeback, ResetOf
 from loopagent.sessions.patience import OfSession, persist
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.port import SessionPort
 from loopagent.sessions.recovery import CutTurn
 from loopagent.sessions.run import Run, close_idle_since, close_waiting_since, make_room
+from loopagent.sessions.stopping import Asides
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
 
@@ -78,6 +78,7 @@ class Supervisor:
             reset_of=reset_of,
         )
         self._runs: dict[SessionId, Run] = {}
+        self.asides = Asides(self._runs, self.interrupt)
         self._places = anyio.Condition()
         self._tasks: TaskGroup | None = None
         self._closing = False
@@ -247,15 +248,7 @@ class Supervisor:
         elif wanted and (error is not None or not run.scope.cancel_called):
             self._spawn(lambda sid: self._after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
-            self._spawn(self._go_on, run.session_id)
-
-    async def _go_on(self, session_id: SessionId) -> None:
-        """Begin the next queued message, if the process ended between two of them."""
-
-        outcome = await self._database.write(lambda conn: turns.go_on(self._log, conn, session_id))
-        self._log.published(session_id, outcome.rows)
-        if outcome.prompt is not None:
-            self.deliver(session_id, outcome.prompt)
+            self._spawn(self._comeback.go_on, run.session_id)
 
     # -- places among the live processes ----------------------------------------------------
 

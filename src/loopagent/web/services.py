@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from loopagent.config import Settings
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
@@ -30,6 +31,8 @@ class Services(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def spending(self) -> Spending: ...
+    @property
+    def queue(self) -> Queue: ...
     @property
     def agents(self) -> Agents: ...
     @property

@@ -115,10 +115,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A message in the queue."""
+    """A message in the queue. is_steering: the agent sees it in the turn under way."""
 
     event_id: EventId
     text: str
+    is_steering: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

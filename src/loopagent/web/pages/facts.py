@@ -58,13 +58,15 @@ async def waiting_of(
     services: Services, who: Principal, session_id: SessionId
 ) -> Sequence[Waiting]:
     """The messages that wait for their turn."""
-    queue = await services.sessions.queue(who, session_id)
-    return [Waiting(event_id=item.event_id, text=_text(item.body)) for item in queue]
-
-
-def _text(body: str) -> str:
-    event = e.parse_event(body)
-    return e.plain_text(event.content) if isinstance(event, e.UserMessage) else event.type
+    queue = await services.queue.list(who, session_id)
+    return [
+        Waiting(
+            event_id=item.event_id,
+            text=e.plain_text(item.message.content),
+            is_steering=item.message.mode == "steer",
+        )
+        for item in queue
+    ]
 
 
 async def event_of(services: Services, session_id: SessionId, event_id: EventId) -> e.Event:

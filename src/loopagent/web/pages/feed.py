@@ -94,11 +94,6 @@ class Feed:
             self.ready.set()
             self._bell.set()
 
-    def refresh_queue(self) -> None:
-        """The queue has changed in a way that the log does not tell."""
-        self._queue_is_stale = True
-        self._dirty.set()
-
     async def _open(self) -> None:
         rows = await self._services.log.page(self._session.id, limit=WINDOW, order="desc")
         for row in reversed(rows):
