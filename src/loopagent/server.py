@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
+    from loopagent.sessions.tasks import Tasks
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
 
@@ -65,6 +66,7 @@ class Services:
     sessions: Sessions
     spending: Spending
     queue: Queue
+    tasks: Tasks
     supervisor: Supervisor
     upstream: Upstream
     started_at: datetime
@@ -151,6 +153,7 @@ async def _make_services(
     from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
+    from loopagent.sessions.tasks import Tasks
 
     agents, environments = Agents(database), Environments(database)
     await agents.ensure_default(settings.model)
@@ -176,6 +179,7 @@ async def _make_services(
         sessions=sessions,
         spending=Spending(database, event_log, settings.limits, supervisor),
         queue=Queue(database, event_log, sessions, supervisor.asides),
+        tasks=Tasks(database, event_log, sessions, supervisor.asides),
         supervisor=supervisor,
         upstream=upstream,
         started_at=now(),

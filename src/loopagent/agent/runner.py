@@ -92,7 +92,8 @@ class Runner:
 
         Such a process can be ended without loss: a later one asks about the very same call.
         """
-        return self._approvals.waiting_since if self._translator.open_calls == 1 else None
+        alone = self._translator.open_calls == 1 and not self.tasks
+        return self._approvals.waiting_since if alone else None
 
     @property
     def tasks(self) -> int:

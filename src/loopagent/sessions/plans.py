@@ -14,6 +14,7 @@ from loopagent.credentials.gateway import Gateway
 from loopagent.domain.ids import SessionId
 from loopagent.domain.permissions import Grounds, named_path
 from loopagent.errors import WorkspaceGoneError
+from loopagent.sandbox import processes
 from loopagent.sandbox.launcher import Launcher, LaunchSpec
 from loopagent.sessions.records import Records
 from loopagent.sessions.recovery import CutTurn
@@ -106,6 +107,10 @@ class Plans:
             self._launcher.forget(session_id)
 
     async def clean_up_all(self, session_ids: Iterable[SessionId]) -> None:
-        """The same for many sessions, at the server's start."""
-        for session_id in session_ids:
+        """End what a server before this one has left of its sessions, these among them."""
+        marked = await anyio.to_thread.run_sync(lambda: {of for _, of in processes.marked()})
+        ours = await self._database.read(
+            lambda conn: [of for of in marked if sessions.exists(conn, of)]
+        )
+        for session_id in {*session_ids, *ours}:
             await anyio.to_thread.run_sync(self._launcher.sweep, session_id)

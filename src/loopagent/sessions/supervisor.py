@@ -29,6 +29,7 @@ from loopagent.sessions.port import SessionPort
 from loopagent.sessions.recovery import CutTurn
 from loopagent.sessions.run import Run, close_idle_since, close_waiting_since, make_room
 from loopagent.sessions.stopping import Asides
+from loopagent.sessions.tasks import close_all_tasks, close_tasks
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
 
@@ -155,6 +156,7 @@ class Supervisor:
         """Run again what was under way when the server ended; gives the number of sessions."""
         found = await self._database.read(sessions.running)
         await self._plans.clean_up_all(found)
+        await close_all_tasks(self._database, self._log)
         for session_id in found:
             self._spawn(self._after_loss, session_id)
         return len(found)
@@ -230,6 +232,7 @@ class Supervisor:
         refused = run.runner.refused if run.runner is not None else None
         try:
             await self._plans.clean_up(run.session_id)
+            await close_tasks(self._database, self._log, run.session_id)
             if refused is not None:
                 await self._plans.records.leave_out(run.session_id, refused)
         except LoopError as failure:

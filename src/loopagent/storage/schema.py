@@ -176,6 +176,21 @@ asks = Table(
     Index("asks_by_session", "session_id", "status"),
 )
 
+tasks = Table(
+    "tasks",
+    metadata,
+    _text("session_id"),
+    _text("task_id"),
+    _text("event_id"),
+    _text("kind"),
+    _text("description"),
+    _text("command", nullable=True),
+    _text("parent", nullable=True),
+    _int("background"),
+    _text("started_at"),
+    PrimaryKeyConstraint("session_id", "task_id"),
+)
+
 grants = Table(
     "grants",
     metadata,
@@ -239,4 +254,4 @@ idempotency = Table(
 )
 
 # Tables whose rows go with their session.
-OF_A_SESSION = (events, blobs, drafts, queue, asks, grants)
+OF_A_SESSION = (events, blobs, drafts, queue, asks, tasks, grants)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
+    from loopagent.sessions.tasks import Tasks
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
 
@@ -33,6 +34,8 @@ class Services(Protocol):
     def spending(self) -> Spending: ...
     @property
     def queue(self) -> Queue: ...
+    @property
+    def tasks(self) -> Tasks: ...
     @property
     def agents(self) -> Agents: ...
     @property
