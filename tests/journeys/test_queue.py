@@ -20,7 +20,6 @@ from tests.support.sessions import (
     last_reason,
     messages_of,
     post,
-    status,
 )
 from tests.support.stream import text_of
 
@@ -50,6 +49,12 @@ def calls(listed: list[dict[str, Any]]) -> int:
     return sum(event["type"] == "agent.tool_use" for event in listed)
 
 
+def is_asked(client: httpx.Client, session: str) -> bool:
+    """Whether the model is being asked for the present turn."""
+    last = events(client, session)[-1]
+    return bool(last["type"] == "span.model_request_start")
+
+
 def at_rest(client: httpx.Client, session: str, reason: str = "end_turn") -> bool:
     return last_reason(client, session) == reason and not queue_of(client, session)
 
@@ -77,7 +82,7 @@ def test_a_steering_message_is_seen_at_the_next_tool_call_of_the_same_turn(
 def test_a_steering_message_that_comes_too_late_is_a_turn_of_its_own(http: httpx.Client) -> None:
     session = create(http)
     post(http, session, "[[stream: 60 @ 40]]")
-    until(lambda: status(http, session)["status"] == "running")
+    until(lambda: is_asked(http, session))
     post(http, session, "[[text: first]]", mode="steer")
     post(http, session, "[[text: second]]", mode="steer")
     until(lambda: len(messages_of(http, session)) == 3 and at_rest(http, session), 20)
@@ -91,7 +96,7 @@ def test_an_interrupting_message_ends_the_turn_and_is_answered_before_all_others
 ) -> None:
     session = create(http)
     post(http, session, "[[stream: 3000 @ 50]]")
-    until(lambda: status(http, session)["status"] == "running")
+    until(lambda: is_asked(http, session))
     post(http, session, "[[text: later]]")
     post(http, session, "[[text: now]]", mode="interrupt")
     until(lambda: len(messages_of(http, session)) == 3 and at_rest(http, session), 20)
@@ -105,7 +110,7 @@ def test_an_interrupting_message_ends_the_turn_and_is_answered_before_all_others
 def test_the_queue_is_edited_reordered_hurried_and_cleared(http: httpx.Client) -> None:
     session = create(http)
     post(http, session, "[[stream: 3000 @ 50]]")
-    until(lambda: status(http, session)["status"] == "running")
+    until(lambda: is_asked(http, session))
     a, b, c, d = (post(http, session, f"[[text: {name}]]")["id"] for name in "abcd")
     url = f"/v1/sessions/{session}/queue"
     answer = http.patch(url, json={"order": [c, a]})
@@ -118,6 +123,7 @@ def test_the_queue_is_edited_reordered_hurried_and_cleared(http: httpx.Client) -
     until(lambda: at_rest(http, session), 20)
     assert text_of(events(http, session)).endswith("changedca")
     post(http, session, "[[stream: 3000 @ 50]]")
+    until(lambda: is_asked(http, session))
     for name in "xyz":
         post(http, session, name)
     assert http.delete(url).json()["removed"] == 3
@@ -179,7 +185,7 @@ def test_the_order_of_the_queue_survives_a_kill(server: ServerProcess) -> None:
     with server.client() as client:
         session = create(client)
         post(client, session, "[[stream: 100 @ 50]]")
-        until(lambda: status(client, session)["status"] == "running")
+        until(lambda: is_asked(client, session))
         a, b, c = (post(client, session, f"[[text: {name}]]")["id"] for name in "abc")
         client.patch(f"/v1/sessions/{session}/queue", json={"order": [c, b, a]})
     server.kill()

@@ -74,7 +74,7 @@ class Tasks:
             task_id=task.id,
             kind=task.kind,
             description=task.description,
-            loop={**self._place(task), "background": task.in_background},
+            loop=self._place(task),
         )
 
     def _update(self, task_id: str, patch: dict[str, Any]) -> Iterator[e.TaskStarted]:
@@ -107,10 +107,11 @@ class Tasks:
             )
 
     def _place(self, task: Task) -> e.Json:
-        if task.tool_use_id is None:
-            return {}
-        parent = self._event_of(task.tool_use_id)
-        return {"tool_use_id": task.tool_use_id} | ({"parent": parent} if parent else {})
+        place: e.Json = {"background": task.in_background}
+        if task.tool_use_id is not None:
+            parent = self._event_of(task.tool_use_id)
+            place |= {"tool_use_id": task.tool_use_id} | ({"parent": parent} if parent else {})
+        return place
 
 
 def _task(message: TaskStartedMessage) -> Task:

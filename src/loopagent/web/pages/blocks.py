@@ -152,6 +152,9 @@ class UnknownBlock(Block):
     body: str
 
 
+_TASKS = {"completed": "circle-check", "failed": "circle-x", "stopped": "square"}
+
+
 def block_of(event: e.Event, parent: EventId | None) -> Block:
     """The block of an event that stands for itself."""
     place = _place(event, parent)
@@ -172,6 +175,8 @@ def block_of(event: e.Event, parent: EventId | None) -> Block:
         case e.SessionStatusRescheduled():
             text = "The agent's process ended; the turn goes on from where it was"
             return NoteBlock(**place, icon="rotate-ccw", text=text)
+        case e.TaskEnded():
+            return NoteBlock(**place, icon=_TASKS.get(event.status, "square"), text=event.summary)
         case e.SessionStatusTerminated():
             return NoteBlock(**place, icon="ban", text="The session has ended")
         case _:

@@ -123,6 +123,28 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTask:
+    """A sub-agent or a background command that runs."""
+
+    task_id: str
+    icon: str
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dock:
+    """What stands above the field for the next message."""
+
+    queue: Sequence[Waiting] = ()
+    tasks: Sequence[RunningTask] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.queue and not self.tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionPage:
     """seq: the newest event on the page; older: the seq before which there is more, or None."""
 
@@ -131,7 +153,7 @@ class SessionPage:
     blocks: Markup
     seq: int
     older: int | None
-    queue: Sequence[Waiting]
+    dock: Dock
     event_id: EventId
 
 

@@ -1,4 +1,4 @@
-"""What pages say about a session: its head, its queue, the newest part of its transcript."""
+"""What pages say about a session: its head, its dock, the newest part of its transcript."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loopagent.domain.session import Session
 from loopagent.errors import NotFoundError
 from loopagent.web.pages import words
 from loopagent.web.pages.blocks import Block
-from loopagent.web.pages.contexts import Head, Waiting
+from loopagent.web.pages.contexts import Dock, Head, RunningTask, Waiting
 from loopagent.web.pages.listing import state_of
 from loopagent.web.pages.transcript import Transcript
 from loopagent.web.services import Services
@@ -54,19 +54,29 @@ def head_of(session: Session) -> Head:
     )
 
 
-async def waiting_of(
-    services: Services, who: Principal, session_id: SessionId
-) -> Sequence[Waiting]:
-    """The messages that wait for their turn."""
+async def dock_of(services: Services, who: Principal, session_id: SessionId) -> Dock:
+    """The messages that wait, and what runs beside the conversation."""
     queue = await services.queue.list(who, session_id)
-    return [
-        Waiting(
-            event_id=item.event_id,
-            text=e.plain_text(item.message.content),
-            is_steering=item.message.mode == "steer",
-        )
-        for item in queue
-    ]
+    tasks = await services.tasks.list(who, session_id)
+    return Dock(
+        queue=[
+            Waiting(
+                event_id=item.event_id,
+                text=e.plain_text(item.message.content),
+                is_steering=item.message.mode == "steer",
+            )
+            for item in queue
+        ],
+        tasks=[
+            RunningTask(
+                task_id=task.task_id,
+                icon="terminal" if task.kind == "local_bash" else "bot",
+                words=task.command or task.description,
+                since=task.started_at,
+            )
+            for task in tasks
+        ],
+    )
 
 
 async def event_of(services: Services, session_id: SessionId, event_id: EventId) -> e.Event:

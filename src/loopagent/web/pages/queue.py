@@ -10,7 +10,7 @@ from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
 from loopagent.errors import NotFoundError
 from loopagent.web.pages import partials
-from loopagent.web.pages.facts import waiting_of
+from loopagent.web.pages.facts import dock_of
 from loopagent.web.pages.forms import read_form
 from loopagent.web.pages.visit import Visit, session_id_of
 
@@ -76,5 +76,5 @@ async def clear(request: Request, session_id: str) -> Response:
 
 async def _done(visit: Visit, session_id: str) -> Response:
     known = session_id_of(session_id)
-    waiting = await waiting_of(visit.services, visit.who, known)
-    return visit.done(f"/sessions/{known}", partials.queue(known, waiting))
+    shown = await dock_of(visit.services, visit.who, known)
+    return visit.done(f"/sessions/{known}", partials.dock(known, shown))

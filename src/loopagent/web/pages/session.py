@@ -21,7 +21,7 @@ from loopagent.web.pages.contexts import (
     SessionPage,
 )
 from loopagent.web.pages.drawing import blocks_html, page, part_html
-from loopagent.web.pages.facts import earlier_part, event_of, head_of, newest_part, waiting_of
+from loopagent.web.pages.facts import dock_of, earlier_part, event_of, head_of, newest_part
 from loopagent.web.pages.visit import Visit, number_of, session_id_of
 from loopagent.web.sse import EventStream
 
@@ -46,7 +46,7 @@ async def show(request: Request, session_id: str) -> Response:
         blocks=blocks_html(session.id, part.blocks),
         seq=part.seq,
         older=part.older,
-        queue=await waiting_of(visit.services, visit.who, session.id),
+        dock=await dock_of(visit.services, visit.who, session.id),
         event_id=new_event_id(),
     )
     return visit.page("session.html", context)

@@ -23,6 +23,7 @@ _SILENT = (
     | e.SessionDeleted
     | e.ModelRequestStart
     | e.ModelRequestEnd
+    | e.TaskStarted
 )
 
 
@@ -64,6 +65,8 @@ class Transcript:
                 self._error(event)
             case e.SessionStatusIdle():
                 self._idle(event)
+            case e.TaskEnded():
+                self._end_task(event)
             case _:
                 if not isinstance(event, _SILENT):
                     self._put(b.block_of(event, self._parent(event)))
@@ -245,9 +248,17 @@ class Transcript:
             )
         )
 
-    def _end_tools(self, seq: int | None = None) -> None:
-        for name in sorted(self._pending):
+    def _end_task(self, event: e.TaskEnded) -> None:
+        parent = self._parent(event)
+        inside = {n for n in self._pending if (c := self._blocks.get(n)) and c.parent == parent}
+        if parent is not None:
+            self._end_tools(event.seq, inside)
+        if (event.loop or {}).get("background", True):
+            self._put(b.block_of(event, None))
+
+    def _end_tools(self, seq: int | None = None, names: Iterable[EventId] | None = None) -> None:
+        for name in sorted(self._pending if names is None else names):
             block = self._blocks.get(name)
             if isinstance(block, b.ToolBlock):
                 self._put(replace(block, ended=True, last=seq or block.last))
-        self._pending.clear()
+            self._pending.discard(name)

@@ -38,6 +38,14 @@ async def interrupt(request: Request, session_id: str) -> Response:
     return visit.done(f"/sessions/{known}")
 
 
+@router.post("/tasks/{task_id}/stop")
+async def stop_task(request: Request, session_id: str, task_id: str) -> Response:
+    visit = Visit(request)
+    known = session_id_of(session_id)
+    await visit.services.tasks.stop(visit.who, known, task_id)
+    return visit.done(f"/sessions/{known}")
+
+
 @router.post("/asks/{event_id}")
 async def answer(request: Request, session_id: str, event_id: str) -> Response:
     visit = Visit(request)
