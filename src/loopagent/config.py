@@ -67,13 +67,23 @@ class Settings:
         "Models offered on the new-session page, separated by commas.",
     )
     password: str | None = _setting(
-        "LOOP_AGENT_PASSWORD", None, "Password of the dashboard and the API.", secret=True
+        "LOOP_AGENT_PASSWORD",
+        None,
+        "Password, in place of the one set in the dashboard.",
+        secret=True,
     )
     token: str | None = _setting(
-        "LOOP_AGENT_TOKEN", None, "Bearer token for programs.", secret=True
+        "LOOP_AGENT_TOKEN", None, "Token with all rights; the command sends it.", secret=True
     )
     trusted_hosts: tuple[str, ...] = _setting(
         "LOOP_AGENT_TRUSTED_HOSTS", (), "Further host names that requests may name, by commas."
+    )
+    trusted_proxies: int = _setting(
+        "LOOP_AGENT_TRUSTED_PROXIES",
+        0,
+        "Proxies in front of the server whose X-Forwarded headers count.",
+        low=0,
+        high=10,
     )
     isolation: Literal["auto", "none", "confined", "sandbox", "container"] = _setting(
         "LOOP_AGENT_ISOLATION", "auto", "auto, or a level that is demanded."
@@ -182,7 +192,13 @@ class Settings:
         return self.host not in _LOOPBACK
 
     @property
+    def is_exposed(self) -> bool:
+        """True if others may come in: directly, or through a proxy with a name of its own."""
+        return self.is_public or bool(self.trusted_hosts or self.trusted_proxies)
+
+    @property
     def needs_sign_in(self) -> bool:
+        """True if these settings alone ask for a password or token."""
         return bool(self.password or self.token)
 
 
@@ -280,9 +296,4 @@ def _checked(settings: Settings) -> Settings:
                 f"LOOP_AGENT_TRUSTED_HOSTS: {name!r} is no host name. "
                 "Give names alone, such as agents.example.org, separated by commas."
             )
-    if settings.is_public and not settings.needs_sign_in:
-        raise SettingsError(
-            f"HOST={settings.host} lets other machines in, and an agent can run commands: "
-            "set LOOP_AGENT_PASSWORD (or LOOP_AGENT_TOKEN) first, or HOST=127.0.0.1."
-        )
     return settings

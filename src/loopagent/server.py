@@ -32,7 +32,8 @@ from loopagent.errors import SettingsError
 
 if TYPE_CHECKING:
     from loopagent.agent.runner import Runner
-    from loopagent.auth.principal import Auth
+    from loopagent.auth.account import Account
+    from loopagent.auth.auth import Auth
     from loopagent.credentials.upstream import Upstream
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
@@ -61,6 +62,7 @@ class Services:
     log: EventLog
     workspaces: Workspaces
     auth: Auth
+    account: Account
     agents: Agents
     environments: Environments
     sessions: Sessions
@@ -148,7 +150,8 @@ async def _make_services(
     upstream: Upstream,
 ) -> Services:
     """The verbs on top of what has been started; turns that were cut go on."""
-    from loopagent.auth.principal import Auth
+    from loopagent.auth.account import Account
+    from loopagent.auth.auth import Auth
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
@@ -167,13 +170,16 @@ async def _make_services(
         runs=supervisor,
         recovery=settings.recovery,
     )
+    auth = Auth(settings, database)
+    await auth.start()
     await supervisor.recover()
     return Services(
         settings=settings,
         database=database,
         log=event_log,
         workspaces=workspaces,
-        auth=Auth(settings, settings.data_dir),
+        auth=auth,
+        account=Account(auth.keyring, settings_password=bool(settings.password)),
         agents=agents,
         environments=environments,
         sessions=sessions,
@@ -206,6 +212,8 @@ async def serve(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=_GRACE,
             timeout_keep_alive=75,
+            # Who is behind a proxy is the gate's business: see web.forwarding.
+            proxy_headers=False,
         )
 
         class Server(uvicorn.Server):
@@ -220,17 +228,31 @@ async def serve(settings: Settings) -> None:
                 await super().shutdown(sockets)
 
         with _announced(settings.data_dir, url):
-            print(f"Loop Agent {__version__} is at {url}", flush=True)  # noqa: T201  for people
-            if settings.is_scripted:
-                print(  # noqa: T201
-                    "No ANTHROPIC_API_KEY: sessions talk to the built-in scripted model.",
-                    flush=True,
-                )
+            _greet(settings, url, await services.auth.new_set_up_link())
             for number in (signal.SIGINT, signal.SIGTERM):
                 # uvicorn raises the signal that ended it once more: then there is nothing to do.
                 signal.signal(number, lambda *_: None)
             await Server(config).serve(sockets=[listener])
         tasks.cancel_scope.cancel()
+
+
+def _greet(settings: Settings, url: str, link: str | None) -> None:
+    """Tell people where the server is. link: the secret that opens the set-up."""
+    lines = [f"Loop Agent {__version__} is at {url}"]
+    if settings.is_scripted:
+        lines.append("No ANTHROPIC_API_KEY: sessions talk to the built-in scripted model.")
+    if link:
+        name = settings.trusted_hosts[0] if settings.trusted_hosts else ""
+        place = f"https://{name}" if name else url.replace("//0.0.0.0:", "//127.0.0.1:")
+        lines += [
+            "",
+            "Others can reach this server and it has no password: it lets nobody in until",
+            "you open this link, which works once, and choose one.",
+            f"  {place}/set-up?link={link}",
+            "From another machine, put this one's address in place of the one in the link.",
+            "",
+        ]
+    print("\n".join(lines), flush=True)  # noqa: T201  for people
 
 
 def bind(host: str, port: int) -> socket.socket:

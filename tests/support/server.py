@@ -65,6 +65,7 @@ async def _listening(services: Services, settings: Settings) -> AsyncIterator[st
         lifespan="on",
         access_log=False,
         timeout_graceful_shutdown=5,
+        proxy_headers=False,
     )
     server = _Server(config)
     async with anyio.create_task_group() as tasks:

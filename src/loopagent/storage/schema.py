@@ -48,6 +48,34 @@ users = Table(
     _text("created_at"),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("owner"),
+    _text("name"),
+    Column("token_hash", Text, nullable=False, unique=True),
+    _text("scopes"),
+    _text("created_at"),
+    _text("last_used_at", nullable=True),
+    _text("revoked_at", nullable=True),
+    Index("tokens_by_owner", "owner", "created_at"),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("owner"),
+    Column("token_hash", Text, nullable=False, unique=True),
+    _text("client"),
+    _text("browser"),
+    _text("created_at"),
+    _text("last_used_at"),
+    _text("expires_at"),
+    Index("sign_ins_by_owner", "owner", "created_at"),
+)
+
 agents = Table(
     "agents",
     metadata,

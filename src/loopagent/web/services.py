@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from loopagent.auth.principal import Auth
+    from loopagent.auth.account import Account
+    from loopagent.auth.auth import Auth
     from loopagent.config import Settings
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
@@ -28,6 +29,8 @@ class Services(Protocol):
     def database(self) -> Database: ...
     @property
     def auth(self) -> Auth: ...
+    @property
+    def account(self) -> Account: ...
     @property
     def sessions(self) -> Sessions: ...
     @property

@@ -201,13 +201,6 @@ class ErrorPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoginPage:
-    theme: str
-    target: str
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """A line of the settings page."""
 

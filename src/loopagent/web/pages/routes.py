@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from loopagent.web.pages import account, home, queue, reference, session, verbs
+from loopagent.web.pages import account, home, queue, reference, security, session, verbs
 from loopagent.web.pages.visit import lifespan
 
 router = APIRouter(lifespan=lifespan)
-for part in (home, session, verbs, queue, account, reference):
+for part in (home, session, verbs, queue, account, security, reference):
     router.include_router(part.router)

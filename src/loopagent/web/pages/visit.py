@@ -63,8 +63,7 @@ class Visit:
 
     @property
     def is_https(self) -> bool:
-        forwarded = self.request.headers.get("x-forwarded-proto", "")
-        return self.request.url.scheme == "https" or forwarded == "https"
+        return self.request.url.scheme == "https"
 
     def shell(self, title: str, active: str = "", listing: Listing | None = None) -> Shell:
         """What is around a page."""
