@@ -15,7 +15,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -192,8 +192,11 @@ async def _make_services(
     )
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SettingsError if the port can't be had."""
+async def serve(settings: Settings, greet: Callable[[str, str | None], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SettingsError if the port can't be had.
+
+    greet: is told the server's address, and the secret of the set-up link if one is needed.
+    """
     listener = bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -228,31 +231,12 @@ async def serve(settings: Settings) -> None:
                 await super().shutdown(sockets)
 
         with _announced(settings.data_dir, url):
-            _greet(settings, url, await services.auth.new_set_up_link())
+            greet(url, await services.auth.new_set_up_link())
             for number in (signal.SIGINT, signal.SIGTERM):
                 # uvicorn raises the signal that ended it once more: then there is nothing to do.
                 signal.signal(number, lambda *_: None)
             await Server(config).serve(sockets=[listener])
         tasks.cancel_scope.cancel()
-
-
-def _greet(settings: Settings, url: str, link: str | None) -> None:
-    """Tell people where the server is. link: the secret that opens the set-up."""
-    lines = [f"Loop Agent {__version__} is at {url}"]
-    if settings.is_scripted:
-        lines.append("No ANTHROPIC_API_KEY: sessions talk to the built-in scripted model.")
-    if link:
-        name = settings.trusted_hosts[0] if settings.trusted_hosts else ""
-        place = f"https://{name}" if name else url.replace("//0.0.0.0:", "//127.0.0.1:")
-        lines += [
-            "",
-            "Others can reach this server and it has no password: it lets nobody in until",
-            "you open this link, which works once, and choose one.",
-            f"  {place}/set-up?link={link}",
-            "From another machine, put this one's address in place of the one in the link.",
-            "",
-        ]
-    print("\n".join(lines), flush=True)  # noqa: T201  for people
 
 
 def bind(host: str, port: int) -> socket.socket:

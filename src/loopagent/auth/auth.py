@@ -98,8 +98,9 @@ class Auth:
                 self.keyring.note_use(token_hash)
                 return Principal(sign_in.owner, LOCAL_PRINCIPAL.name, ALL_SCOPES, sign_in.id)
         raise NotAuthenticatedError(
-            "Sign in first: open /login in a browser, or send a token as "
-            "`Authorization: Bearer …` or `x-api-key`."
+            "Sign in first: open /login in a browser. Programs send a token, which "
+            "`loop-agent token create` makes, as `Authorization: Bearer …` or `x-api-key`; "
+            "the command sends LOOP_AGENT_TOKEN."
         )
 
     async def sign_in(self, password: str, client: str = "", browser: str = "") -> str:
