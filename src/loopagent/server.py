@@ -203,12 +203,14 @@ async def serve(settings: Settings, greet: Callable[[str, str | None], None]) ->
     import uvicorn
 
     from loopagent.web.app import create_app
+    from loopagent.web.connection import Connection
     from loopagent.web.rehearsal import rehearse
 
     async with open_services(settings) as services, anyio.create_task_group() as tasks:
         app = create_app(services)
         config = uvicorn.Config(
             app,
+            http=Connection,
             log_config=None,
             lifespan="on",
             access_log=False,

@@ -18,6 +18,7 @@ import uvicorn
 from loopagent.config import Settings
 from loopagent.server import Services, bind, open_services
 from loopagent.web.app import create_app
+from loopagent.web.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ async def _listening(services: Services, settings: Settings) -> AsyncIterator[st
     listener = bind(settings.host, settings.port)
     config = uvicorn.Config(
         create_app(services),
+        http=Connection,
         log_config=None,
         lifespan="on",
         access_log=False,
