@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from loopagent.agent.ports import Verdict
-from loopagent.auth.principal import Principal
+from loopagent.auth.principal import WRITE, Principal
 from loopagent.domain import events as e
 from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, new_session_id
 from loopagent.domain.money import MicroUSD
@@ -199,9 +199,9 @@ class Sessions:
         await self._workspaces.remove(session_id)
 
     async def warm(self, who: Principal, session_id: SessionId) -> None:
-        """Somebody looks at the session: connect its agent in the background."""
+        """Somebody who may write looks at the session: connect its agent in the background."""
         session = await self.get(who, session_id)
-        if session.archived_at is None and not session.is_busy:
+        if WRITE in who.scopes and session.archived_at is None and not session.is_busy:
             self._runs.warm(session_id)
 
     async def events(self, who: Principal, session_id: SessionId, **query: object) -> Rows:
