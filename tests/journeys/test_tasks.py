@@ -77,7 +77,8 @@ def test_a_background_command_that_ends_begins_a_turn_of_its_own(http: httpx.Cli
     assert ended(http, session)[0]["status"] == "completed"
     assert "a short job" in text_of(listed)
     costs = [e["loop"]["turn"]["cost_usd"] for e in listed if e["type"] == "session.status_idle"]
-    assert all(costs) and status(http, session)["loop"]["cost_usd"] == pytest.approx(sum(costs))
+    assert all(costs)
+    assert status(http, session)["loop"]["cost_usd"] == pytest.approx(sum(costs))
     assert_sound(listed)
 
 

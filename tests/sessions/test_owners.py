@@ -14,7 +14,7 @@ from loopagent.domain import events as e
 from loopagent.domain.agent import ModelChoice
 from loopagent.domain.ids import AgentId, EnvironmentId, SessionId, UserId, new_event_id
 from loopagent.errors import NotFoundError, PermissionDeniedError
-from loopagent.server import Services
+from loopagent.services import Services
 from loopagent.sessions.agents import DEFAULT_AGENT, DEFAULT_ENVIRONMENT
 from loopagent.storage.agents import AgentQuery
 from loopagent.storage.sessions import SessionQuery
@@ -46,8 +46,19 @@ FOREIGN: Mapping[str, Verb] = {
     "sessions.delete": lambda s, who, of: s.sessions.delete(who, of.session),
     "sessions.warm": lambda s, who, of: s.sessions.warm(who, of.session),
     "sessions.events": lambda s, who, of: s.sessions.events(who, of.session),
-    "sessions.queue": lambda s, who, of: s.sessions.queue(who, of.session),
-    "sessions.unqueue": lambda s, who, of: s.sessions.unqueue(who, of.session, new_event_id()),
+    "queue.list": lambda s, who, of: s.queue.list(who, of.session),
+    "queue.edit": lambda s, who, of: s.queue.edit(
+        who, of.session, new_event_id(), [e.text_block("x")]
+    ),
+    "queue.reorder": lambda s, who, of: s.queue.reorder(who, of.session, []),
+    "queue.hurry": lambda s, who, of: s.queue.hurry(who, of.session, new_event_id(), "steer"),
+    "queue.remove": lambda s, who, of: s.queue.remove(who, of.session, new_event_id()),
+    "queue.clear": lambda s, who, of: s.queue.clear(who, of.session),
+    "tasks.list": lambda s, who, of: s.tasks.list(who, of.session),
+    "tasks.stop": lambda s, who, of: s.tasks.stop(who, of.session, "task"),
+    "spending.bill": lambda s, who, of: s.spending.bill(who, of.session),
+    "spending.set_budget": lambda s, who, of: s.spending.set_budget(who, of.session, None),
+    "spending.raise_and_go_on": lambda s, who, of: s.spending.raise_and_go_on(who, of.session),
     "sessions.asks": lambda s, who, of: s.sessions.asks(who, of.session),
     "sessions.blob": lambda s, who, of: s.sessions.blob(who, of.session, new_event_id()),
     "sessions.create": lambda s, who, of: s.sessions.create(who, agent=of.agent),
@@ -71,6 +82,8 @@ LISTS: Mapping[str, Verb] = {
 }
 # They make something new, or are the server's own, at its start.
 ELSE = {
+    "spending.titles",
+    "spending.totals",
     "agents.create",
     "agents.ensure_default",
     "environments.create",
@@ -95,7 +108,7 @@ async def annas(services: Services) -> Belongings:
 async def test_every_verb_has_its_row(services: Services) -> None:
     verbs = {
         f"{room}.{name}"
-        for room in ("sessions", "agents", "environments")
+        for room in ("sessions", "queue", "tasks", "spending", "agents", "environments")
         for name, verb in inspect.getmembers(type(getattr(services, room)))
         if inspect.isfunction(verb) and not name.startswith("_")
     }

@@ -16,7 +16,8 @@ import httpx
 import uvicorn
 
 from loopagent.config import Settings
-from loopagent.server import Services, bind, open_services
+from loopagent.server import bind
+from loopagent.services import Services, open_services
 from loopagent.web.app import create_app
 from loopagent.web.connection import Connection
 

@@ -16,7 +16,8 @@ from loopagent.agent.ports import Recovery
 from loopagent.agent.unlogged import catch_up
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, prompt_uuid
-from loopagent.domain.session import Session, TokenUsage
+from loopagent.domain.session import Session
+from loopagent.domain.usage import TokenUsage
 from loopagent.sandbox.launcher import PROJECT
 from loopagent.sessions.recovery import CutTurn
 from loopagent.sessions.summary import summary_of

@@ -82,9 +82,9 @@ class Spending:
             lambda conn: usage.totals(conn, by, owner=who.user_id, first=first, last=last)
         )
 
-    async def titles(self, ids: Sequence[str]) -> dict[str, str]:
-        """The titles of those sessions that still are."""
-        return await self._database.read(lambda conn: usage.titles(conn, ids))
+    async def titles(self, who: Principal, ids: Sequence[str]) -> dict[str, str]:
+        """The titles of those of the caller's sessions that still are."""
+        return await self._database.read(lambda conn: usage.titles(conn, who.user_id, ids))
 
     async def set_budget(
         self, who: Principal, session_id: SessionId, amount: MicroUSD | None

@@ -205,9 +205,10 @@ def totals(
     return [_total(row, len(keys)) for row in conn.execute(wanted.limit(limit))]
 
 
-def titles(conn: Connection, ids: Collection[str]) -> dict[str, str]:
-    """The titles of those sessions that still are."""
-    found = select(sessions.c.id, sessions.c.title).where(sessions.c.id.in_(ids))
+def titles(conn: Connection, owner: UserId, ids: Collection[str]) -> dict[str, str]:
+    """The titles of those of the owner's sessions that still are."""
+    c = sessions.c
+    found = select(c.id, c.title).where(c.id.in_(ids), c.owner == owner)
     return {row.id: row.title or "Untitled" for row in conn.execute(found)}
 
 
