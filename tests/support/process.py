@@ -102,7 +102,7 @@ class ServerProcess:
             return 0
         if not self.has_ended:
             self._process.send_signal(sig)
-        return self._process.wait(20)
+        return self._process.wait(30)
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=20)
@@ -115,8 +115,11 @@ def server_process(home: Path, **settings: str) -> Iterator[ServerProcess]:
     try:
         yield server.start()
     finally:
-        server.stop()
-        sweep(server)
+        try:
+            server.stop()
+        finally:
+            server.kill()
+            sweep(server)
 
 
 def sweep(server: ServerProcess) -> None:
