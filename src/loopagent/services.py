@@ -23,6 +23,7 @@ from loopagent.auth.account import Account
 from loopagent.auth.auth import Auth
 from loopagent.config import Settings
 from loopagent.credentials.gateway import open_gateway
+from loopagent.credentials.keywatch import KeyWatch
 from loopagent.credentials.upstream import Upstream
 from loopagent.domain.events import now
 from loopagent.errors import SettingsError
@@ -30,6 +31,7 @@ from loopagent.eventlog.log import EventLog
 from loopagent.sandbox.launcher import choose
 from loopagent.scripted.model import ScriptedModel
 from loopagent.sessions.agents import Agents, Environments
+from loopagent.sessions.parked import Parked
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.queueing import Queue
 from loopagent.sessions.service import Sessions
@@ -64,6 +66,7 @@ class Services:
     tasks: Tasks
     supervisor: Supervisor
     upstream: Upstream
+    key: KeyWatch
     started_at: datetime
     version: str = __version__
     ready: bool = True
@@ -100,14 +103,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings, database, event_log, plans, load_runner=_load_runner, reset_of=reset_of
         )
         await stack.enter_async_context(supervisor.open())
-        yield await _make_services(
+        parked = Parked(database, event_log, supervisor)
+        services = await _make_services(
             settings=settings,
             database=database,
             event_log=event_log,
             workspaces=workspaces,
             supervisor=supervisor,
             upstream=upstream,
+            key=gateway.key,
         )
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        tasks.start_soon(gateway.key.run, parked.go_on, name="watch key")
+        yield services
 
 
 async def _reach_model(settings: Settings, stack: contextlib.AsyncExitStack) -> Upstream:
@@ -128,6 +137,7 @@ async def _make_services(
     workspaces: Workspaces,
     supervisor: Supervisor,
     upstream: Upstream,
+    key: KeyWatch,
 ) -> Services:
     """The verbs on top of what has been started; turns that were cut go on."""
     agents, environments = Agents(database), Environments(database)
@@ -160,6 +170,7 @@ async def _make_services(
         tasks=Tasks(database, event_log, sessions, supervisor.asides),
         supervisor=supervisor,
         upstream=upstream,
+        key=key,
         started_at=now(),
     )
 

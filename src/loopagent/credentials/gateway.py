@@ -11,6 +11,7 @@ import anyio
 from loopagent.config import Settings
 from loopagent.credentials.budget import Budgets
 from loopagent.credentials.grants import Grants
+from loopagent.credentials.keywatch import KeyWatch
 from loopagent.credentials.ledger import Ledger, Settled
 from loopagent.credentials.limits import Limits
 from loopagent.credentials.prices import load_prices
@@ -27,6 +28,7 @@ class Gateway:
     grants: Grants
     ledger: Ledger
     limits: Limits
+    key: KeyWatch
 
 
 @asynccontextmanager
@@ -37,7 +39,7 @@ async def open_gateway(
 
     on_settled: awaited for a session after what it has spent is on disk.
     """
-    grants, limits = Grants(database), Limits()
+    grants, limits, key = Grants(database), Limits(), KeyWatch(upstream)
     prices = await anyio.to_thread.run_sync(load_prices, settings.prices)
     async with Ledger(database, prices, on_settled=on_settled).open() as ledger:
         proxy = CredentialProxy(
@@ -45,9 +47,11 @@ async def open_gateway(
             upstream,
             budgets=Budgets(database, ledger, settings.limits),
             ledger=ledger,
+            on_rejected=key.rejected,
             on_limited=limits.note,
         )
         try:
-            yield Gateway(url=await proxy.start(), grants=grants, ledger=ledger, limits=limits)
+            url = await proxy.start()
+            yield Gateway(url=url, grants=grants, ledger=ledger, limits=limits, key=key)
         finally:
             await proxy.stop()

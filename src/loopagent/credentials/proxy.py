@@ -215,7 +215,6 @@ class CredentialProxy:
             log.debug("%s: the answer was cut: %r", session_id, error)
 
     def _rejected(self, session_id: SessionId) -> None:
-        log.warning("%s: the model's API takes no key of ours", session_id)
         if self._on_rejected is not None:
             self._on_rejected(session_id)
 

@@ -50,9 +50,9 @@ def send_message(
             return Outcome(answer=queued.body)
     if session.is_busy or waiting:
         outcome = steering.enqueue(log, conn, session_id, owner, message)
-        if not session.is_over_budget:
+        if not session.holds_queue:
             return outcome
-        # A budget has kept the queue waiting; a person's word starts it again.
+        # A budget or the key has kept the queue waiting; a person's word starts it again.
         return replace(next_queued(log, conn, session), answer=outcome.answer)
     rows = begin(log, conn, session, message)
     return Outcome(rows=rows, answer=rows[0].body, prompt=steering.prompt_of(message))
@@ -64,7 +64,7 @@ def end_turn(
     """Append the end of a turn and begin the next queued message's, if there is one."""
     rows = log.append_in(conn, session_id, ending)
     session = sessions.get(conn, session_id)
-    if session.is_busy or session.archived_at is not None or session.is_over_budget:
+    if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome(rows=rows)
     following = next_queued(log, conn, session)
     return Outcome(rows=[*rows, *following.rows], prompt=following.prompt)
@@ -73,7 +73,7 @@ def end_turn(
 def go_on(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
     """Begin the next queued message of a session that rests."""
     session = sessions.get(conn, session_id, lock=True)
-    if session.is_busy or session.archived_at is not None or session.is_over_budget:
+    if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome()
     return next_queued(log, conn, session)
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from loopagent.auth.account import Account
     from loopagent.auth.auth import Auth
     from loopagent.config import Settings
+    from loopagent.credentials.keywatch import KeyWatch
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.queueing import Queue
@@ -49,6 +50,8 @@ class Services(Protocol):
     def workspaces(self) -> Workspaces: ...
     @property
     def supervisor(self) -> Supervisor: ...
+    @property
+    def key(self) -> KeyWatch: ...
     @property
     def version(self) -> str: ...
     @property

@@ -56,6 +56,7 @@ class Shell:
     active: str
     theme: str = ""
     is_scripted: bool = False
+    key: str = "ok"
     person: str = ""
     can_sign_out: bool = False
     listing: Listing | None = None

@@ -73,6 +73,7 @@ class Visit:
             active=active,
             theme=self.theme,
             is_scripted=self.services.settings.is_scripted,
+            key=self.services.key.state,
             person=person.name if person and person.user_id != LOCAL_USER else "",
             can_sign_out=COOKIE_NAME in self.request.cookies,
             listing=listing,
