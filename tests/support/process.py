@@ -20,6 +20,15 @@ import loopagent
 _READY_WITHIN = 30.0
 
 
+def surroundings() -> dict[str, str]:
+    """The environment of a program under test."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    # Coverage of the process, where the tests are measured.
+    kept |= {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
+    # The very package that the tests import, wherever another one is installed.
+    return kept | {"PYTHONPATH": str(Path(loopagent.__file__).parents[1])}
+
+
 class ServerProcess:
     """`loop-agent serve` with its own folders below `home`."""
 
@@ -40,16 +49,7 @@ class ServerProcess:
         return self._process.pid
 
     def environment(self) -> dict[str, str]:
-        kept = {
-            name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ
-        }
-        # Coverage of the server process, where the tests are measured.
-        kept |= {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
-        # The code that the tests see, wherever the interpreter has its own from.
-        kept["PYTHONPATH"] = str(Path(loopagent.__file__).parents[1])
-        return kept | {
-            # The very package that the tests import, wherever another one is installed.
-            "PYTHONPATH": str(Path(loopagent.__file__).parents[1]),
+        return surroundings() | {
             "HOME": str(self.home),
             "PORT": "0",
             "DATABASE_URL": f"file:{self.home}/data/sessions.db",
