@@ -47,10 +47,9 @@ class Killer:
         return Counter(strike.kind for strike in self.strikes)
 
     async def run(self, blows: Sequence[Blow], viewers: Sequence[Viewer]) -> None:
-        """Strike all blows; one that comes due while another lasts follows at once."""
-        begun = time.monotonic()
+        """Strike all blows, each so long after the one before as it says."""
         for blow in blows:
-            await anyio.sleep(max(0.0, begun + blow.at - time.monotonic()))
+            await anyio.sleep(blow.after)
             await self._strike(blow, viewers)
 
     async def _strike(self, blow: Blow, viewers: Sequence[Viewer]) -> None:
