@@ -21,10 +21,14 @@ CUT = "The call was cut when the agent process ended; its result is not known."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A user message that has its place in the log and is to be given to the model."""
+    """A user message that has its place in the log and is to be given to the model.
+
+    seq: its place, where it begins a turn; 0 where the turn has begun before.
+    """
 
     event_id: EventId
     content: list[Block]
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ class Turn:
     def __init__(self, prompt: Prompt | None) -> None:
         now = time.monotonic()
         self.event_id = prompt.event_id if prompt else None
+        self.seq = prompt.seq if prompt else 0
         self.uuid = prompt_uuid(prompt.event_id) if prompt else None
         self.began = prompt is None  # the CLI works on it
         self.echoed_at: float | None = None  # the CLI has taken the prompt

@@ -39,6 +39,13 @@ class Run:
         return self.runner is not None and self.runner.tasks > 0
 
     @property
+    def begun(self) -> int:
+        """The seq of the message whose turn it has, or is about to begin; 0 if there is none."""
+        if self.runner is not None and self.runner.turn is not None:
+            return self.runner.turn.seq
+        return self.prompt.seq if self.prompt is not None else 0
+
+    @property
     def last_used(self) -> float:
         """Moment of the monotonic clock; 0.0 before there is a process."""
         return self.runner.last_used if self.runner is not None else 0.0

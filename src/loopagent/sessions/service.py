@@ -250,7 +250,7 @@ class Sessions:
 
         outcome = await self._write(session_id, take)
         if outcome.rows:
-            await self._runs.interrupt(session_id)
+            await self._runs.interrupt(session_id, outcome.rows[0].seq)
         return outcome.answer
 
     async def _confirm(

@@ -118,7 +118,7 @@ class Spending:
             rows = self._log.append_in(conn, session_id, changes) if changes else []
             message = e.UserMessage(content=[e.text_block(GO_ON)], loop={"goes_on": True})
             begun = turns.begin(self._log, conn, sessions.get(conn, session_id), message)
-            prompt = Prompt(event_id=message.id, content=list(message.content))
+            prompt = Prompt(event_id=message.id, content=list(message.content), seq=begun[0].seq)
             return Outcome(rows=[*rows, *begun], prompt=prompt)
 
         outcome = await self._database.write(write)

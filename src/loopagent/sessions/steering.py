@@ -85,8 +85,8 @@ def to_hand_over(conn: Connection, session_id: SessionId, *, with_logged: bool) 
     ]
 
 
-def prompt_of(message: e.UserMessage) -> Prompt:
-    return Prompt(event_id=message.id, content=list(message.content))
+def prompt_of(message: e.UserMessage, seq: int = 0) -> Prompt:
+    return Prompt(event_id=message.id, content=list(message.content), seq=seq)
 
 
 def with_loop(message: e.UserMessage, **fields: object) -> e.UserMessage:

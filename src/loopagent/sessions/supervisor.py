@@ -22,6 +22,7 @@ from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session
 from loopagent.errors import AgentError, LoopError
 from loopagent.eventlog.log import EventLog
+from loopagent.sessions import turns
 from loopagent.sessions.comeback import Comeback, ResetOf
 from loopagent.sessions.patience import OfSession, persist
 from loopagent.sessions.plans import Plans
@@ -107,6 +108,8 @@ class Supervisor:
 
     def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
         run = self._runs.get(session_id)
+        if run is not None and prompt.seq < run.begun:
+            return  # its turn was ended at once, and a later one has begun
         if run is None or not run.takes_prompts:
             self._start(session_id, prompt=prompt)
         elif run.runner is not None:
@@ -122,11 +125,17 @@ class Supervisor:
             # The process that asked is gone, or going: the next one knows the answer.
             self._spawn(self._after_answer, session.id)
 
-    async def interrupt(self, session_id: SessionId) -> None:
+    async def interrupt(self, session_id: SessionId, seq: int | None = None) -> None:
         run = self._runs.get(session_id)
         runner = run.runner if run is not None and run.takes_prompts else None
-        if runner is not None and runner.is_busy:
-            runner.interrupt()
+        if runner is not None and runner.turn is not None:
+            if seq is None or runner.turn.seq < seq:
+                runner.interrupt()
+            return
+        # As a write, this waits for the end of a turn that is being written just now.
+        if seq is not None and not await self._database.write(
+            lambda conn: turns.is_under_way(conn, session_id, seq)
+        ):
             return
         await self._end_run(run)
         await self._comeback.end(session_id, "interrupted")
@@ -219,9 +228,9 @@ class Supervisor:
         run.runner = self._runner_type(plan, port, self._plans.resolver(run.session_id))
         if run.cut is not None and not run.cut.is_answered:
             await port.emit([e.SessionStatusRunning()])
-        if run.prompt is not None:
-            run.runner.prompt(run.prompt)
-            run.prompt = None
+        prompt, run.prompt = run.prompt, None
+        if prompt is not None and plan.session.is_busy:  # else it was interrupted meanwhile
+            run.runner.prompt(prompt)
         await run.runner.run()
 
     async def _finish(self, run: Run, error: AgentError | None) -> None:

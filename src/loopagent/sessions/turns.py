@@ -55,7 +55,8 @@ def send_message(
         # A budget or the key has kept the queue waiting; a person's word starts it again.
         return replace(next_queued(log, conn, session), answer=outcome.answer)
     rows = begin(log, conn, session, message)
-    return Outcome(rows=rows, answer=rows[0].body, prompt=steering.prompt_of(message))
+    prompt = steering.prompt_of(message, rows[0].seq)
+    return Outcome(rows=rows, answer=rows[0].body, prompt=prompt)
 
 
 def end_turn(
@@ -84,7 +85,8 @@ def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
     if queued is None:
         return Outcome()
     message = queued.message
-    return Outcome(rows=begin(log, conn, session, message), prompt=steering.prompt_of(message))
+    rows = begin(log, conn, session, message)
+    return Outcome(rows=rows, prompt=steering.prompt_of(message, rows[0].seq))
 
 
 def take_up(log: EventLog, conn: Connection, session_id: SessionId, who: str) -> Outcome:
@@ -135,6 +137,16 @@ def confirm(
         )
         rows += log.append_in(conn, session_id, [follow])
     return Outcome(rows=rows, answer=rows[0].body), sessions.get(conn, session_id)
+
+
+def is_under_way(conn: Connection, session_id: SessionId, seq: int) -> bool:
+    """Whether the turn to which the row `seq` belongs has not ended yet."""
+    session = sessions.get(conn, session_id, lock=True)
+    if not session.is_busy:
+        return False
+    later = events.page(conn, session_id, after=seq, types=("user.message",))
+    messages = (e.parse_event(row.body) for row in later)
+    return not any(isinstance(m, e.UserMessage) and not m.joined for m in messages)
 
 
 def begin(
