@@ -145,3 +145,25 @@ def test_an_interrupt_stops_the_turn_that_it_was_sent_in_and_no_later_one(
         assert len(ends) == 1, "each turn ends once"
         before = turn[: turn.index(ends[0])]
         assert ("user.interrupt" in before) == ends[0].endswith("interrupted")
+
+
+def test_a_turn_that_was_given_up_is_not_run_again_with_a_later_one(
+    server: ServerProcess,
+) -> None:
+    """The later one is lost before the agent has noted its prompt."""
+    with server.client() as client:
+        session = create(client)
+        post(client, session, "[[text: given]] [[silence: 60]] [[text: up]]")
+        until(lambda: draft_of(client, session))
+        kill_cli(server, session)
+        client.post(f"/api/sessions/{session}/interrupt")
+        until(lambda: last_reason(client, session) == "interrupted", 20)
+        before = len(events(client, session))
+        post(client, session, "[[text: the later one]]")
+        server.kill()
+    server.start()
+    with server.client() as client:
+        until(lambda: last_reason(client, session) == "end_turn", 20)
+        listed = events(client, session)
+    assert_sound(listed)
+    assert text_of(listed[before:]) == "the later one"

@@ -64,12 +64,14 @@ class Recovery:
 
     calls: tool calls without a result, oldest first.
     draft_id, draft_text: the message that was being written.
+    is_recorded: whether the CLI's transcript holds the turn's prompt.
     unlogged: what the CLI's transcript holds of the turn beyond the log, one block per entry.
     """
 
     calls: tuple[OpenCall, ...] = ()
     draft_id: EventId | None = None
     draft_text: str = ""
+    is_recorded: bool = False
     unlogged: tuple[dict[str, Any], ...] = ()
 
 

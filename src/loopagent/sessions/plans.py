@@ -63,7 +63,8 @@ class Plans:
             folder=folder,
             base_url=self._gateway.url,
             token=token,
-            resume_interrupted=cut is not None,
+            # Without this turn's prompt in the record, the CLI would run an older turn again.
+            resume_interrupted=beginning.recovery is not None and beginning.recovery.is_recorded,
         )
         cli = await anyio.to_thread.run_sync(self._launcher.prepare, spec)
         return RunPlan(
