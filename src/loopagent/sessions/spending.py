@@ -11,7 +11,7 @@ from loopagent.auth.principal import Principal
 from loopagent.credentials.budget import standings
 from loopagent.domain import events as e
 from loopagent.domain.budget import Limits, Standing, standing_of
-from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.ids import AgentId, EventId, SessionId
 from loopagent.domain.money import MicroUSD, to_dollars
 from loopagent.domain.session import Session
 from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -21,7 +21,7 @@ from loopagent.sessions.outcome import Outcome
 from loopagent.sessions.runs import Runs
 from loopagent.storage import events, sessions, usage
 from loopagent.storage.database import Connection, Database
-from loopagent.storage.usage import Group, Total
+from loopagent.storage.usage import Account, Group, Place, Total
 
 # The agent program has kept what it was doing; these words are no new task.
 GO_ON = "Continue from where you left off."
@@ -82,9 +82,19 @@ class Spending:
             lambda conn: usage.totals(conn, by, owner=who.user_id, first=first, last=last)
         )
 
-    async def titles(self, who: Principal, ids: Sequence[str]) -> dict[str, str]:
-        """The titles of those of the caller's sessions that still are."""
-        return await self._database.read(lambda conn: usage.titles(conn, who.user_id, ids))
+    async def today(self, who: Principal) -> list[Standing]:
+        """How far the caller's and everybody's budget of this day are spent."""
+        place = Place(owner=who.user_id, agent_id=AgentId(""), budget=None, turn_id=None)
+        daily = Limits(user=self._limits.user, day=self._limits.day)
+        if not daily:
+            return []
+        day = e.now().date().isoformat()
+        sums = await self._database.read(lambda conn: usage.sums(conn, SessionId(""), place, day))
+        return standings(daily, place, sums)
+
+    async def accounts(self, who: Principal, ids: Sequence[str]) -> dict[str, Account]:
+        """Title and both accounts of those of the caller's sessions that still are."""
+        return await self._database.read(lambda conn: usage.accounts(conn, who.user_id, ids))
 
     async def set_budget(
         self, who: Principal, session_id: SessionId, amount: MicroUSD | None

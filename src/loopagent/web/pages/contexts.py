@@ -100,6 +100,15 @@ class NewPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How far a session's budget is spent, in micro-dollars and in words."""
+
+    spent: int
+    limit: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The live part above a transcript."""
 
@@ -112,6 +121,8 @@ class Head:
     isolation: str
     isolation_means: str
     is_archived: bool = False
+    budget: Budget | None = None
+    cost_means: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

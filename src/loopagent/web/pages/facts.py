@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
+from loopagent.domain.budget import Limits
 from loopagent.domain.ids import EventId, SessionId
-from loopagent.domain.money import format_dollars
+from loopagent.domain.money import MicroUSD, differs, format_dollars, to_dollars
 from loopagent.domain.session import Session
 from loopagent.errors import NotFoundError
 from loopagent.web.pages import words
 from loopagent.web.pages.blocks import Block
-from loopagent.web.pages.contexts import Dock, Head, RunningTask, Waiting
+from loopagent.web.pages.contexts import Budget, Dock, Head, RunningTask, Waiting
 from loopagent.web.pages.listing import state_of
 from loopagent.web.pages.transcript import Transcript
 from loopagent.web.services import Services
@@ -32,15 +33,10 @@ class Part:
     older: int | None
 
 
-def head_of(session: Session) -> Head:
-    """The live part above a transcript."""
-    usage = session.usage
-    tokens = (
-        usage.input_tokens
-        + usage.output_tokens
-        + usage.cache_read_input_tokens
-        + usage.cache_creation_input_tokens
-    )
+def head_of(session: Session, limits: Limits) -> Head:
+    """The live part above a transcript. limits: the server's budgets."""
+    tokens = session.usage.total_tokens
+    limit = limits.session if session.budget is None else session.budget
     return Head(
         id=session.id,
         title=session.title or "",
@@ -51,6 +47,22 @@ def head_of(session: Session) -> Head:
         isolation=session.isolation,
         isolation_means=words.ISOLATION.get(session.isolation, ""),
         is_archived=session.archived_at is not None,
+        budget=None if limit is None else _budget(session.cost, limit),
+        cost_means=_cost_means(session),
+    )
+
+
+def _budget(spent: MicroUSD, limit: MicroUSD) -> Budget:
+    text = f"{format_dollars(spent)} of {format_dollars(limit)}"
+    return Budget(spent=min(spent, limit), limit=max(limit, 1), text=text)
+
+
+def _cost_means(session: Session) -> str:
+    if not differs(session.cost, session.reported_cost, session.turns):
+        return "Cost so far, as metered by this server"
+    return (
+        f"Metered by this server: ${to_dollars(session.cost)}. The agent program reports "
+        f"${to_dollars(session.reported_cost)}: it does not know of answers that were cut."
     )
 
 

@@ -100,7 +100,7 @@ class Feed:
             self._fold(e.parse_event(row.body))
         self._transcript.take_changes()
         self._oldest = rows[-1].seq if rows else 0
-        self._head = head_of(self._session)
+        self._head = head_of(self._session, self._services.settings.limits)
         self._dock = await dock_of(self._services, self._who, self._session.id)
         self._dock_is_stale = False
         self.ready.set()
@@ -160,7 +160,7 @@ class Feed:
             dock = await self._changed_dock()
         # Nothing may wait from here on: the message's seq says what it holds.
         html = [*self._changed_blocks(), dock]
-        head = head_of(self._session)
+        head = head_of(self._session, self._services.settings.limits)
         if head != self._head:
             self._head = head
             html.append(partials.head(head))

@@ -42,7 +42,7 @@ async def show(request: Request, session_id: str) -> Response:
     listing = await visit.listings.of(visit.who, session.id)
     context = SessionPage(
         shell=visit.shell(session.title or "Untitled", "session", listing),
-        head=head_of(session),
+        head=head_of(session, visit.services.settings.limits),
         blocks=blocks_html(session.id, part.blocks),
         seq=part.seq,
         older=part.older,
@@ -82,7 +82,7 @@ async def history(request: Request, session_id: str) -> Response:
         return visit.fragment(page("earlier.html", fragment))
     context = HistoryPage(
         shell=visit.shell(session.title or "Untitled"),
-        head=head_of(session),
+        head=head_of(session, visit.services.settings.limits),
         blocks=html,
         older=part.older,
     )

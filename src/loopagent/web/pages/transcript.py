@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from loopagent.domain import events as e
+from loopagent.domain.budget import standing_of
 from loopagent.domain.ids import EventId
+from loopagent.domain.money import differs
+from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
 
 # An interrupt shows by the end of its turn: it comes before the last words of the text it cuts.
@@ -19,7 +22,6 @@ _SILENT = (
     e.UserInterrupt
     | e.SessionStatusRunning
     | e.SessionUpdated
-    | e.SessionUsage
     | e.SessionDeleted
     | e.ModelRequestStart
     | e.ModelRequestEnd
@@ -67,6 +69,8 @@ class Transcript:
                 self._idle(event)
             case e.TaskEnded():
                 self._end_task(event)
+            case e.SessionUsage() if "budget" not in (event.loop or {}):
+                pass
             case _:
                 if not isinstance(event, _SILENT):
                     self._put(b.block_of(event, self._parent(event)))
@@ -235,6 +239,7 @@ class Transcript:
         turn = (event.loop or {}).get("turn") or {}
         usage = turn.get("usage") or {}
         tokens = sum(value for value in usage.values() if isinstance(value, int))
+        metered, reported = turn_costs(turn)
         self._put(
             b.TurnBlock(
                 id=event.id,
@@ -243,7 +248,9 @@ class Transcript:
                 at=event.processed_at,
                 reason=event.stop_reason.type,
                 duration_ms=turn.get("duration_ms"),
-                cost_usd=turn.get("cost_usd"),
+                cost_usd=metered / 1_000_000,
+                reported_usd=reported / 1_000_000 if differs(metered, reported) else None,
+                spent=standing_of((event.stop_reason.model_extra or {}).get("loop")),
                 tokens=tokens or None,
             )
         )
