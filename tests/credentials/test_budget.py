@@ -30,7 +30,7 @@ from tests.credentials.upstream import DELTA, END, SSE, START, FakeApi
 
 # What an answer of the stand-in costs, its model being unknown: the dearest price counts.
 COST = MicroUSD(3260)  # 7 at 15, 3 at 1.5 and 42 at 75, rounded
-SMALL: dict[str, Any] = {"model": "claude-x", "stream": True, "max_tokens": 10}
+SMALL: dict[str, Any] = {"model": "claude-x", "stream": True, "max_tokens": 100}
 
 
 def upstream(api: FakeApi) -> Upstream:
