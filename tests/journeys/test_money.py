@@ -242,18 +242,18 @@ def test_every_kind_of_budget_stops_a_turn_and_lets_it_go_on(
     tmp_path: Path, name: str, scope: str
 ) -> None:
     script = f"[[usage: in=1000 out=4900]] {READ_TOOL} [[usage: in=10 out=1]] [[text: the end]]"
-    with server_process(tmp_path, **{f"LOOP_AGENT_BUDGET_{name}": "0.05"}) as server:
-        with server.client() as client:
-            session = create(client)
-            got = send(client, session, script)
-            reason = got[-1].data["stop_reason"]
-            assert (reason["type"], reason["loop"]["scope"]) == ("budget_reached", scope)
-            (budget,) = bill(client, session)["budgets"]
-            assert (budget["scope"], micro(budget["spent"])) == (scope, 51_000)
-            assert client.post(f"/v1/sessions/{session}/raise").status_code == 200
-            until(lambda: last_reason(client, session) == "end_turn")
-            assert text_of(events(client, session)) == "the end"
-            (after,) = bill(client, session)["budgets"]
+    settings = {f"LOOP_AGENT_BUDGET_{name}": "0.05"}
+    with server_process(tmp_path, **settings) as server, server.client() as client:
+        session = create(client)
+        got = send(client, session, script)
+        reason = got[-1].data["stop_reason"]
+        assert (reason["type"], reason["loop"]["scope"]) == ("budget_reached", scope)
+        (budget,) = bill(client, session)["budgets"]
+        assert (budget["scope"], micro(budget["spent"])) == (scope, 51_000)
+        assert client.post(f"/v1/sessions/{session}/raise").status_code == 200
+        until(lambda: last_reason(client, session) == "end_turn")
+        assert text_of(events(client, session)) == "the end"
+        (after,) = bill(client, session)["budgets"]
     assert micro(after["limit"]) == (50_000 if scope == "turn" else 110_000)
 
 

@@ -82,7 +82,8 @@ LISTS: Mapping[str, Verb] = {
 }
 # They make something new, or are the server's own, at its start.
 ELSE = {
-    "spending.titles",
+    "spending.accounts",
+    "spending.today",
     "spending.totals",
     "agents.create",
     "agents.ensure_default",
