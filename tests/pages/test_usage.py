@@ -138,6 +138,29 @@ async def test_two_accounts_that_differ_are_told_where_the_cost_is(
     assert "Metered by this server: $0.02. The agent program reports $0.01" in page
 
 
+async def test_a_session_s_bill_shows_both_accounts_and_sets_its_budget(
+    http: httpx.AsyncClient, server: RunningServer, spent: SessionId
+) -> None:
+    def end(metered: float, reported: float) -> e.Event:
+        turn = {"cost_usd": reported, "metered_usd": metered, "model_requests": 3}
+        return e.SessionStatusIdle(stop_reason=e.StopReason(type="end_turn"), loop={"turn": turn})
+
+    await server.services.log.append(spent, [end(0.75, 0.75), end(0.25, 0.125)])
+    address = f"/sessions/{spent}/usage"
+    text = (await http.get(address)).text
+    assert text.count("the same") == 1
+    assert "$0.125" in text
+    assert "The agent program reports" in text
+    answer = await http.post(f"/sessions/{spent}/budget", data={"amount": "$2,50"})
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+    text = (await http.get(address)).text
+    assert 'value="2.50"' in text
+    assert "$0.75 of $2.50" in text, "what its requests have cost"
+    assert (await http.post(f"/sessions/{spent}/budget", data={"amount": "x"})).status_code == 400
+    await http.post(f"/sessions/{spent}/budget", data={"amount": ""})
+    assert "$2.50" not in (await http.get(address)).text
+
+
 def test_bars_stand_on_the_line_inside_the_picture() -> None:
     columns = [
         Column(title="a", label="", amounts={"x": 3.0, "y": 1.0}),

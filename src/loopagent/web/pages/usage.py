@@ -61,7 +61,7 @@ class UsagePage:
     cost: str
     tokens: str
     requests: str
-    budgets: Sequence[tuple[str, Standing, str]]
+    budgets: Sequence[tuple[Standing, str]]
     tables: Sequence[UsageTable]
 
 
@@ -105,8 +105,8 @@ async def raise_budget(request: Request, session_id: str) -> Response:
     return visit.done(f"/sessions/{known}")
 
 
-def _budgets(found: Sequence[Standing]) -> list[tuple[str, Standing, str]]:
-    return [(s.whose, s, f"{format_dollars(s.spent)} of {format_dollars(s.limit)}") for s in found]
+def _budgets(found: Sequence[Standing]) -> list[tuple[Standing, str]]:
+    return [(s, f"{format_dollars(s.spent)} of {format_dollars(s.limit)}") for s in found]
 
 
 def _cost_by_day(
@@ -137,7 +137,7 @@ def _cost_by_day(
         heading="Cost by day",
         first="Day",
         export=_export("day,model", first),
-        lines=[_line(total, total.keys[0], _merged(by_day)) for total in _merged(by_day)],
+        lines=[line_of(total, total.keys[0], _merged(by_day)) for total in _merged(by_day)],
         chart=stacked("cost", says, names, renamed, "$"),
     )
 
@@ -172,7 +172,7 @@ def _tokens_by_day(by_day: Sequence[Total], first: date, days: int) -> UsageTabl
         heading="Tokens by day",
         first="Day",
         export=_export("day", first),
-        lines=[_line(total, day, merged.values()) for day, total in merged.items()],
+        lines=[line_of(total, day, merged.values()) for day, total in merged.items()],
         chart=stacked("tokens", says, _KINDS, columns, ""),
     )
 
@@ -183,7 +183,7 @@ def _by_model(by_model: Sequence[Total], first: date) -> UsageTable:
         heading="By model",
         first="Model",
         export=_export("model", first),
-        lines=[_line(total, words.model_name(total.keys[0]), by_model) for total in by_model],
+        lines=[line_of(total, words.model_name(total.keys[0]), by_model) for total in by_model],
     )
 
 
@@ -193,9 +193,9 @@ def _by_session(by_session: Sequence[Total], known: dict[str, Account], first: d
         (session_id,) = total.keys
         account = known.get(session_id)
         if account is None:
-            lines.append(_line(total, "A deleted session", by_session))
+            lines.append(line_of(total, "A deleted session", by_session))
             continue
-        line = _line(total, account.title or "Untitled", by_session, f"/sessions/{session_id}")
+        line = line_of(total, account.title or "Untitled", by_session, f"/sessions/{session_id}")
         lines.append(replace(line, note="; ".join(filter(None, (line.note, _other(account))))))
     return UsageTable(
         id="sessions-cost",
@@ -227,7 +227,8 @@ def _added(one: Total, other: Total) -> Total:
     )
 
 
-def _line(total: Total, name: str, all_of_them: Iterable[Total], href: str = "") -> UsageLine:
+def line_of(total: Total, name: str, all_of_them: Iterable[Total], href: str = "") -> UsageLine:
+    """A row; its bar is long as the dearest of `all_of_them` is dear."""
     most = max((other.cost for other in all_of_them), default=0)
     return UsageLine(
         name=name,
