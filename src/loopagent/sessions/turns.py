@@ -48,15 +48,19 @@ def send_message(
     for queued in waiting:
         if queued.event_id == message.id:
             return Outcome(answer=queued.body)
+    released = _let_go(log, conn, session)
     if session.is_busy or waiting:
         outcome = steering.enqueue(log, conn, session_id, owner, message)
-        if not session.holds_queue:
-            return outcome
-        # A budget or the key has kept the queue waiting; a person's word starts it again.
-        return replace(next_queued(log, conn, session), answer=outcome.answer)
-    rows = begin(log, conn, session, message)
-    prompt = steering.prompt_of(message, rows[0].seq)
-    return Outcome(rows=rows, answer=rows[0].body, prompt=prompt)
+        rows = [*released, *outcome.rows]
+        if session.is_busy:
+            return replace(outcome, rows=rows)
+        # Something has kept the queue waiting; a person's word starts it again.
+        following = next_queued(log, conn, sessions.get(conn, session_id))
+        rows += following.rows
+        return Outcome(rows=rows, answer=outcome.answer, prompt=following.prompt)
+    begun = begin(log, conn, sessions.get(conn, session_id), message)
+    prompt = steering.prompt_of(message, begun[0].seq)
+    return Outcome(rows=[*released, *begun], answer=begun[0].body, prompt=prompt)
 
 
 def end_turn(
@@ -77,6 +81,31 @@ def go_on(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
     if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome()
     return next_queued(log, conn, session)
+
+
+def release(
+    log: EventLog, conn: Connection, session_id: SessionId, go_on_with: e.UserMessage
+) -> Outcome:
+    """Let a held session go on: with `go_on_with` if a turn was stopped, else with its queue."""
+    session = writable(conn, session_id)
+    if session.held is None:
+        return Outcome()
+    was_stopped = session.held == "turn" and not session.is_busy
+    rows = _let_go(log, conn, session)
+    session = sessions.get(conn, session_id)
+    if was_stopped:
+        rows += begin(log, conn, session, go_on_with)
+        return Outcome(rows=rows, prompt=steering.prompt_of(go_on_with))
+    if session.is_busy:
+        return Outcome(rows=rows)
+    following = next_queued(log, conn, session)
+    return Outcome(rows=[*rows, *following.rows], prompt=following.prompt)
+
+
+def _let_go(log: EventLog, conn: Connection, session: Session) -> list[StoredEvent]:
+    if session.held is None:
+        return []
+    return log.append_in(conn, session.id, [e.SessionUpdated.model_validate({"held": None})])
 
 
 def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
