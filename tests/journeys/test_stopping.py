@@ -78,7 +78,8 @@ def test_everything_is_stopped_at_once_and_goes_on_at_once(
     assert sorted(http.post("/api/resume").json()["resumed"]) == sorted([busy, tasked])
     until(lambda: text_of(events(http, busy)).endswith("afterwards"), 20)
     said = [e["content"][0]["text"] for e in events(http, busy) if e["type"] == "user.message"]
-    assert len(said) == 3 and "left off" in said[1], "the stopped turn goes on before the queue"
+    assert len(said) == 3
+    assert "left off" in said[1], "the stopped turn goes on before the queue"
     assert status(http, busy)["loop"]["held"] is None
     assert http.post("/api/resume").json()["resumed"] == []
     assert_sound(events(http, busy))

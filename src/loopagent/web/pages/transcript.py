@@ -17,9 +17,9 @@ from loopagent.domain.money import differs
 from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
 
-# An interrupt shows by the end of its turn: it comes before the last words of the text it cuts.
 _SILENT = (
     e.UserInterrupt
+    | e.Stopping
     | e.SessionStatusRunning
     | e.SessionUpdated
     | e.SessionDeleted
@@ -27,6 +27,12 @@ _SILENT = (
     | e.ModelRequestEnd
     | e.TaskStarted
 )
+
+
+_STOPPING = {
+    "terminate": "The agent does not react: its process is told to end…",
+    "kill": "The agent's process is killed…",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Transcript:
         self._pending: set[EventId] = set()  # tool calls without a result
         self._draft: EventId | None = None
         self._retry: EventId | None = None  # the error block that still counts down
+        self._stop: EventId | None = None  # what tells of a stop while it lasts
+        self._rests = False
         self._changed: dict[EventId, None] = {}
         self._gone: list[EventId] = []
         self.seq = 0
@@ -71,6 +79,10 @@ class Transcript:
                 self._end_task(event)
             case e.SessionUsage() if "budget" not in (event.loop or {}):
                 pass
+            case e.SessionStatusRunning():
+                self._rests = False
+            case e.UserInterrupt() | e.Stopping():
+                self._show_stop(event)
             case _:
                 if not isinstance(event, _SILENT):
                     self._put(b.block_of(event, self._parent(event)))
@@ -234,6 +246,8 @@ class Transcript:
     def _idle(self, event: e.SessionStatusIdle) -> None:
         if event.stop_reason.type == "requires_action":
             return
+        self._rests = True
+        self._end_stop()
         self.drop_draft()
         self._end_tools(event.seq)
         turn = (event.loop or {}).get("turn") or {}
@@ -254,6 +268,21 @@ class Transcript:
                 tokens=tokens or None,
             )
         )
+
+    def _show_stop(self, event: e.UserInterrupt | e.Stopping) -> None:
+        """An interrupt of a turn that goes on is shown at the end, until the turn has ended."""
+        if not self._rests:
+            self._stop = self._stop or event.id
+            step = event.step if isinstance(event, e.Stopping) else ""
+            text = _STOPPING.get(step, "Stopping…")
+            self._put(b.NoteBlock(id=self._stop, first=0, last=0, icon="square", text=text))
+
+    def _end_stop(self) -> None:
+        if self._stop is not None:
+            del self._blocks[self._stop]
+            self._changed.pop(self._stop, None)
+            self._gone.append(self._stop)
+            self._stop = None
 
     def _end_task(self, event: e.TaskEnded) -> None:
         parent = self._parent(event)
