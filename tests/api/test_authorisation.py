@@ -14,6 +14,7 @@ from loopagent.auth.principal import LOCAL_PRINCIPAL
 from loopagent.domain.ids import UserId, new_event_id
 from loopagent.storage import agents, environments, sessions
 from loopagent.storage.database import Connection
+from loopagent.web import security
 from loopagent.web.app import create_app
 from tests.domain import made
 from tests.support.server import RunningServer, running_server
@@ -127,6 +128,12 @@ class House:
             content=body if isinstance(body, str) else None,
             json=None if isinstance(body, str) else body,
         )
+
+
+@pytest.fixture(autouse=True)
+def no_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These callers are over every limit at once; that they wait is tested elsewhere."""
+    monkeypatch.setattr(security, "PENALTY_SECONDS", 0)
 
 
 @pytest.fixture(scope="module")
