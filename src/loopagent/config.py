@@ -76,7 +76,9 @@ class Settings:
         "LOOP_AGENT_TOKEN", None, "Token with all rights; the command sends it.", secret=True
     )
     trusted_hosts: tuple[str, ...] = _setting(
-        "LOOP_AGENT_TRUSTED_HOSTS", (), "Further host names that requests may name, by commas."
+        "LOOP_AGENT_TRUSTED_HOSTS",
+        (),
+        "Further host names that requests may name, by commas; they make everybody sign in.",
     )
     trusted_proxies: int = _setting(
         "LOOP_AGENT_TRUSTED_PROXIES",
