@@ -78,7 +78,7 @@ class Settings:
     trusted_hosts: tuple[str, ...] = _setting(
         "LOOP_AGENT_TRUSTED_HOSTS",
         (),
-        "Further host names that requests may name, by commas; they make everybody sign in.",
+        "Further host names that requests may name, by commas. With them everybody signs in.",
     )
     trusted_proxies: int = _setting(
         "LOOP_AGENT_TRUSTED_PROXIES",
