@@ -16,18 +16,7 @@ from loopagent.domain.ids import EventId
 from loopagent.domain.money import differs
 from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
-
-_SILENT = (
-    e.UserInterrupt
-    | e.Stopping
-    | e.SessionStatusRunning
-    | e.SessionUpdated
-    | e.SessionDeleted
-    | e.ModelRequestStart
-    | e.ModelRequestEnd
-    | e.TaskStarted
-)
-
+from loopagent.web.pages.silence import is_silent
 
 _STOPPING = {
     "terminate": "The agent does not react: its process is told to end…",
@@ -64,7 +53,7 @@ class Transcript:
     def apply(self, event: e.Event) -> EventId | None:
         """Fold one event; gives the tool call that it belongs to if that isn't known here."""
         self.seq = max(self.seq, event.seq or 0)
-        if not isinstance(event, _SILENT | e.SessionError):
+        if not (is_silent(event) or isinstance(event, e.SessionError)):
             self._end_retry(event)
         match event:
             case e.AgentToolResult() | e.AgentMcpToolResult() | e.UserToolConfirmation():
@@ -77,14 +66,12 @@ class Transcript:
                 self._idle(event)
             case e.TaskEnded():
                 self._end_task(event)
-            case e.SessionUsage() if "budget" not in (event.loop or {}):
-                pass
             case e.SessionStatusRunning():
                 self._rests = False
             case e.UserInterrupt() | e.Stopping():
                 self._show_stop(event)
             case _:
-                if not isinstance(event, _SILENT):
+                if not is_silent(event):
                     self._put(b.block_of(event, self._parent(event)))
         return None
 
