@@ -78,6 +78,17 @@ class Settings:
     isolation: Literal["auto", "none", "confined", "sandbox", "container"] = _setting(
         "LOOP_AGENT_ISOLATION", "auto", "auto, or a level that is demanded."
     )
+    session_memory_mib: int = _setting(
+        "LOOP_AGENT_SESSION_MEMORY_MIB", 4096, "Memory of one isolated session.", low=512
+    )
+    session_disk_mib: int = _setting(
+        "LOOP_AGENT_SESSION_DISK_MIB", 10240, "Disk space of one isolated session.", low=16
+    )
+    programs_dir: Path | None = _setting(
+        "LOOP_AGENT_PROGRAMS_DIR",
+        None,
+        "Folder for unreadable copies of the agent program; by default in the data folder.",
+    )
     max_live: int = _setting(
         "LOOP_AGENT_MAX_LIVE", 8, "Live agent processes at once.", low=1, high=1000
     )

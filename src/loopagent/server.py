@@ -84,7 +84,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     from loopagent.credentials.prices import load_prices
     from loopagent.credentials.proxy import CredentialProxy
     from loopagent.eventlog.log import EventLog
-    from loopagent.sandbox.launcher import choose
+    from loopagent.sandbox.levels import Machine, choose
     from loopagent.sessions.plans import Plans
     from loopagent.sessions.spending import warn_if_near
     from loopagent.sessions.supervisor import Supervisor
@@ -93,7 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_own(settings.data_dir))
-        launcher = choose(settings.isolation)
+        launcher = await anyio.to_thread.run_sync(choose, settings.isolation, Machine.of(settings))
         database = await anyio.to_thread.run_sync(Database.open, settings.database_url)
         stack.callback(database.close)
         event_log = await stack.enter_async_context(EventLog(database))
@@ -114,14 +114,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             grants, upstream, budgets=budgets, ledger=ledger, on_limited=limits.note
         )
         stack.push_async_callback(proxy.stop)
-        proxy_url = await proxy.start()
+        await proxy.start()
         plans = Plans(
             settings=settings,
             database=database,
             workspaces=workspaces,
             grants=grants,
             launcher=launcher,
-            base_url=lambda: proxy_url,
+            proxy=proxy,
             settled=ledger.settled,
         )
         supervisor = Supervisor(

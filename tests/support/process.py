@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,9 @@ class ServerProcess:
         return self._process.pid
 
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        kept = {
+            name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ
+        }
         # Coverage of the server process, where the tests are measured.
         kept |= {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
         # The code that the tests see, wherever the interpreter has its own from.
@@ -53,6 +56,9 @@ class ServerProcess:
             "DATABASE_URL": f"file:{self.home}/data/sessions.db",
             "WORKSPACE_ROOT": str(self.workspaces),
             "LOOP_AGENT_DATA_DIR": str(self.home / "data"),
+            # The tests that ask for more say so.
+            "LOOP_AGENT_ISOLATION": "none",
+            "LOOP_AGENT_PROGRAMS_DIR": str(shared_programs()),
             **self.settings,
         }
 
@@ -117,13 +123,20 @@ def server_process(home: Path, **settings: str) -> Iterator[ServerProcess]:
         sweep(server)
 
 
+def shared_programs() -> Path:
+    """One folder for all servers of all tests: the agent program's copy has 380 MB."""
+    place = Path(tempfile.gettempdir()) / f"loop-agent-programs-{os.geteuid()}"
+    place.mkdir(mode=0o711, exist_ok=True)
+    return place
+
+
 def sweep(server: ServerProcess) -> None:
     """No process of a session may outlive its test."""
     until(lambda: not processes_of(server.workspaces), 15)
 
 
 def processes_of(place: Path) -> list[int]:
-    """Processes that work below `place`, by their cwd or their command."""
+    """Processes that work below `place`, by their cwd, their command or their session."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -131,9 +144,12 @@ def processes_of(place: Path) -> list[int]:
         try:
             cwd = str((entry / "cwd").readlink())
             command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            variables = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if cwd.startswith(str(place)) or str(place) in command:
+        named = next((v[13:] for v in variables if v.startswith("LOOP_SESSION=")), "")
+        works_there = bool(named) and (place.name == named or (place / named).is_dir())
+        if cwd.startswith(str(place)) or str(place) in command or works_there:
             found.append(int(entry.name))
     return found
 

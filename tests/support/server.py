@@ -18,6 +18,7 @@ import uvicorn
 from loopagent.config import Settings
 from loopagent.server import Services, bind, open_services
 from loopagent.web.app import create_app
+from tests.support.process import shared_programs
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def settings_below(home: Path, **changes: Any) -> Settings:
         workspace_root=home / "workspaces",
         data_dir=home / "data",
         templates_dir=home / "templates",
+        isolation="none",
+        programs_dir=shared_programs(),
     )
     return dataclasses.replace(settings, **changes)
 
