@@ -44,8 +44,8 @@ async def test_a_socket_takes_its_own_sessions_grant_alone(
     proxy, agent = behind
     other = new_session_id()
     token = await grants.issue(other)
-    await proxy.open_socket(agent.session_id, tmp_path / "a")
-    await proxy.open_socket(other, tmp_path / "b")
+    await proxy.sockets.open(agent.session_id, tmp_path / "a")
+    await proxy.sockets.open(other, tmp_path / "b")
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
     assert (await ask(tmp_path / "a", agent.token))[0] == 200
     assert (await ask(tmp_path / "b", token))[0] == 200
@@ -60,11 +60,11 @@ async def test_a_socket_can_be_anywhere_and_be_opened_again(
     deep = tmp_path / ("a-folder-with-a-long-name" * 5)
     deep.mkdir()
     for _ in range(2):
-        await proxy.open_socket(agent.session_id, deep / "api.sock")
+        await proxy.sockets.open(agent.session_id, deep / "api.sock")
         monkeypatch.chdir(deep)
         assert (await ask(Path("api.sock"), agent.token))[0] == 200
-    await proxy.close_socket(agent.session_id)
-    await proxy.close_socket(agent.session_id)
+    await proxy.sockets.close(agent.session_id)
+    await proxy.sockets.close(agent.session_id)
     with pytest.raises(aiohttp.ClientConnectorError):
         await ask(Path("api.sock"), agent.token)
 
@@ -74,7 +74,7 @@ async def test_a_place_that_is_none_is_an_error(
 ) -> None:
     proxy, agent = behind
     with pytest.raises(OSError, match="No such file"):
-        await proxy.open_socket(agent.session_id, tmp_path / "no" / "folder")
+        await proxy.sockets.open(agent.session_id, tmp_path / "no" / "folder")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import io
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -32,7 +31,7 @@ from loopagent.credentials.request import (
     sent_headers,
     token_of,
 )
-from loopagent.credentials.sockets import MAX_HEADER, serving, socket_at
+from loopagent.credentials.sockets import MAX_HEADER, Sockets, serving
 from loopagent.credentials.upstream import KeyState, Upstream
 from loopagent.credentials.usage import UsageMeter
 from loopagent.domain.ids import SessionId
@@ -77,7 +76,7 @@ class CredentialProxy:
         self._live: defaultdict[SessionId, set[anyio.CancelScope]] = defaultdict(set)
         self._client: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
-        self._sockets: dict[SessionId, web.ServerRunner] = {}
+        self.sockets = Sockets(self._answer)
         grants.on_revoked(self._cut)
 
     async def start(self) -> str:
@@ -107,30 +106,11 @@ class CredentialProxy:
         assert self._runner is not None
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
-    async def open_socket(self, session_id: SessionId, path: Path) -> None:
-        """Listen at `path` for one session alone, whose grant is still needed; raises OSError."""
-        await self.close_socket(session_id)
-
-        async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._answer(request, session_id)
-
-        listener = await anyio.to_thread.run_sync(socket_at, path)
-        runner = await serving(answer)
-        self._sockets[session_id] = runner
-        await web.SockSite(runner, listener).start()
-
-    async def close_socket(self, session_id: SessionId) -> None:
-        """Stop listening for a session; nothing happens if nobody does."""
-        runner = self._sockets.pop(session_id, None)
-        if runner is not None:
-            await runner.cleanup()
-
     async def stop(self) -> None:
         """Cut what is under way and close the port; may be called twice."""
         for session_id in list(self._live):
             self._cut(session_id)
-        for session_id in list(self._sockets):
-            await self.close_socket(session_id)
+        await self.sockets.close_all()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

@@ -9,7 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+import anyio
 from aiohttp import web
+
+from loopagent.domain.ids import SessionId
 
 MAX_HEADER = 32_768
 _BACKLOG = 64
@@ -31,6 +34,41 @@ async def serving(answer: Answer) -> web.ServerRunner:
     runner = web.ServerRunner(server, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
     return runner
+
+
+class Sockets:
+    """Sockets that each serve one session alone; the token is still needed.
+
+    answer: answers a request that came by the socket of the session named.
+    """
+
+    def __init__(
+        self, answer: Callable[[web.BaseRequest, SessionId], Awaitable[web.StreamResponse]]
+    ) -> None:
+        self._answer = answer
+        self._runners: dict[SessionId, web.ServerRunner] = {}
+
+    async def open(self, session_id: SessionId, path: Path) -> None:
+        """Listen at `path`, and nowhere else any more for this session; raises OSError."""
+        await self.close(session_id)
+        listener = await anyio.to_thread.run_sync(socket_at, path)
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            return await self._answer(request, session_id)
+
+        self._runners[session_id] = runner = await serving(answer)
+        await web.SockSite(runner, listener).start()
+
+    async def close(self, session_id: SessionId) -> None:
+        """Stop listening for a session; nothing happens if nobody does."""
+        runner = self._runners.pop(session_id, None)
+        if runner is not None:
+            await runner.cleanup()
+
+    async def close_all(self) -> None:
+        """Stop listening for every session."""
+        for session_id in list(self._runners):
+            await self.close(session_id)
 
 
 def socket_at(path: Path) -> socket.socket:

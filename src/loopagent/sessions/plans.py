@@ -130,7 +130,7 @@ class Plans:
             return None
         path = self._workspaces.folder(session_id).workspace.with_name("api.sock")
         try:
-            await self._proxy.open_socket(session_id, path)
+            await self._proxy.sockets.open(session_id, path)
         except OSError as error:
             raise AgentError(
                 "launch_failed",
@@ -145,7 +145,7 @@ class Plans:
         try:
             await self._grants.revoke(session_id)
         finally:
-            await self._proxy.close_socket(session_id)
+            await self._proxy.sockets.close(session_id)
             await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
             self._launcher.forget(session_id)
 
