@@ -36,6 +36,7 @@ _BASE_URL = "http://127.0.0.1:8089"  # only a name: the requests go to the socke
 _SOCKET = "/run/loop/api.sock"
 _PROGRAM = "/opt/loop/claude"
 _INIT = "/opt/loop/init"
+_ENTER = f'cd {INSIDE.workspace} && exec "$0" "$@"'
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _USER = 1000  # inside a user namespace
 _OOM = "echo 900 2>/dev/null >/proc/self/oom_score_adj || :\n"
@@ -105,8 +106,8 @@ class BubblewrapLauncher(FileLauncher):
             yield from ("--disable-userns", "--cap-drop", "ALL")
         else:
             yield from ("--cap-drop", "ALL")
-            # To enter the session's folder, and to become its user: all are gone before it starts.
-            for right in ("DAC_READ_SEARCH", "SETUID", "SETGID", "SETPCAP"):
+            # To become the session's user: all are gone before the program starts.
+            for right in ("SETUID", "SETGID", "SETPCAP"):
                 yield from ("--cap-add", f"CAP_{right}")
         yield from _system()
         yield from ("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys")
@@ -126,7 +127,7 @@ class BubblewrapLauncher(FileLauncher):
         if user is None:
             yield from ("--ro-bind", str(sealed(Path("/bin/sh"), self._programs)), _INIT)
         yield from ("--ro-bind", str(spec.socket), _SOCKET)
-        yield from ("--remount-ro", "/run", "--remount-ro", "/", "--chdir", str(INSIDE.workspace))
+        yield from ("--remount-ro", "/run", "--remount-ro", "/", "--chdir", "/")
 
 
 _ALONE = (
@@ -139,11 +140,13 @@ def _begin(user: int | None) -> tuple[str, ...]:
     """How the program is started inside. The first process must be one that can't be read."""
     if user is None:
         # bubblewrap's own first process could be read by the agent: a shell takes its place.
-        return ("--as-pid-1", "--", _INIT, "-c", f'{_PROGRAM} "$@"; exit $?', "claude")
+        script = f'cd {INSIDE.workspace} && "$0" "$@"; exit $?'
+        return ("--as-pid-1", "--", _INIT, "-c", script, _PROGRAM)
     setpriv = system_program("setpriv") or "setpriv"
     rights = ("--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs")
     who = ("--reuid", str(user), "--regid", str(user), "--clear-groups")
-    return ("--", setpriv, *who, *rights, "--", _PROGRAM)
+    # bubblewrap itself may not enter a folder that is its user's alone.
+    return ("--", setpriv, *who, *rights, "--", "/bin/sh", "-c", _ENTER, _PROGRAM)
 
 
 def _system() -> Iterator[str]:

@@ -43,7 +43,7 @@ unshare -U true 2>/dev/null && through "namespaces can be made"
 kill -0 "$3" 2>/dev/null && through "the server can be sent signals"
 true 2>/dev/null >>/proc/sys/kernel/core_pattern && through "the kernel's settings can be written"
 cat "/proc/$3/environ" >/dev/null 2>&1 && through "the server's variables can be read"
-head -c1 "/proc/$$/exe" >/dev/null 2>&1 && through "the agent program can be read"
+cat "/proc/$$/environ" >/dev/null 2>&1 && through "the agent program can be looked into"
 echo end
 """
 
