@@ -14,9 +14,10 @@ import pytest
 from loopagent.credentials.grants import Grants
 from loopagent.credentials.proxy import CredentialProxy
 from loopagent.credentials.upstream import Upstream
-from loopagent.domain.ids import new_session_id
+from loopagent.storage import sessions
 from tests.credentials.conftest import KEY, Agent, agent_behind
 from tests.credentials.upstream import FakeApi
+from tests.storage.records import a_session
 
 pytestmark = pytest.mark.usefixtures("free_loop")
 
@@ -42,7 +43,9 @@ async def test_a_socket_takes_its_own_sessions_grant_alone(
     behind: tuple[CredentialProxy, Agent], grants: Grants, tmp_path: Path
 ) -> None:
     proxy, agent = behind
-    other = new_session_id()
+    session = a_session()
+    await grants._database.write(lambda conn: sessions.insert_row(conn, session))
+    other = session.id
     token = await grants.issue(other)
     await proxy.sockets.open(agent.session_id, tmp_path / "a")
     await proxy.sockets.open(other, tmp_path / "b")

@@ -24,7 +24,6 @@ from loopagent.credentials.request import (
     COUNT_TOKENS,
     PATHS,
     RefusedError,
-    check_tools,
     encode,
     read_body,
     returned_headers,
@@ -172,10 +171,9 @@ class CredentialProxy:
     ) -> None:
         upstream = self._upstream
         with anyio.move_on_after(_BODY_SECONDS) as scope:
-            body = await read_body(passing.request)
+            body = await read_body(passing.request, self._grants.server_tools(session_id))
         if scope.cancelled_caught:
             raise RefusedError(408, "timeout_error", "The request did not arrive. Send it again.")
-        check_tools(body, self._grants.server_tools(session_id))
         model = str(body.get("model", ""))
         if not upstream.api_key:
             self._rejected(session_id)

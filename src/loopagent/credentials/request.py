@@ -99,8 +99,11 @@ def _without(given: Mapping[str, str], names: frozenset[str]) -> CIMultiDict[str
     return CIMultiDict((k, v) for k, v in given.items() if k.lower() not in dropped)
 
 
-async def read_body(request: web.BaseRequest) -> dict[str, Any]:
-    """The request's JSON object; raises RefusedError if it is too large or none."""
+async def read_body(request: web.BaseRequest, server_tools: Collection[str] = ()) -> dict[str, Any]:
+    """The request's JSON object; raises RefusedError if it is too large, none, or asks too much.
+
+    server_tools: those that may run at the API's side.
+    """
     declared = request.content_length
     if declared is not None and declared > MAX_BODY:
         raise _too_large()
@@ -117,14 +120,12 @@ async def read_body(request: web.BaseRequest) -> dict[str, Any]:
         raise RefusedError(
             400, "invalid_request_error", "The body must be a JSON object. Send one."
         )
+    _check_tools(body, server_tools)
     return body
 
 
-def check_tools(body: Mapping[str, Any], server_tools: Collection[str]) -> None:
-    """Raises RefusedError for what would run at the API's side, but for `server_tools`.
-
-    Such tools reach the network from there: an agent without one could send data out by them.
-    """
+def _check_tools(body: Mapping[str, Any], server_tools: Collection[str]) -> None:
+    """Such tools reach the network from there: an agent without one could send data out by them."""
     for name in ("mcp_servers", "container"):
         if body.get(name):
             raise _not_open(name)
