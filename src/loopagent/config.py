@@ -87,7 +87,7 @@ class Settings:
     programs_dir: Path | None = _setting(
         "LOOP_AGENT_PROGRAMS_DIR",
         None,
-        "Folder for unreadable copies of the agent program; by default in the data folder.",
+        "Folder for unreadable copies of the agent program; by default among the workspaces.",
     )
     max_live: int = _setting(
         "LOOP_AGENT_MAX_LIVE", 8, "Live agent processes at once.", low=1, high=1000

@@ -64,7 +64,9 @@ sys.exit(connection.getresponse().status != 200)
 
 
 _OWN = 'open("token").read().strip()'
-_MESSAGE = '{"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]'
+_MESSAGE = (
+    '{"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]'
+)
 
 QUICK = (
     Attack("the API key or the token in the environment", "env | grep -v OTHER_TOKEN= | grep -E 'sk-ant|lag_'"),
@@ -129,7 +131,23 @@ QUICK = (
 HEAVY = (
     Attack(
         "1,500 processes",
-        "for i in $(seq 1500); do sleep 20 & done 2>&1 | grep -q . && exit 1; [ $(jobs -p | wc -l) -ge 1500 ]",
+        _python(
+            """
+import os, signal, sys, time
+made = []
+try:
+    for _ in range(1500):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(15)
+            os._exit(0)
+        made.append(pid)
+except OSError:
+    pass
+for pid in made:
+    os.kill(pid, signal.SIGKILL)
+sys.exit(len(made) < 1500)"""
+        ),
         needs_walls=True,
     ),
     Attack("3 GB of memory in one process", _python("bytearray(3 << 30)"), needs_walls=True),

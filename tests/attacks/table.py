@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs" / "attacks.md"
-LEVELS = ("none", "sandbox")
+LEVELS = ("none", "confined", "sandbox")
 _HEAD = "| what the agent tries to get | "
 _WORDS = {True: "**gets it**", False: "stopped"}
 
@@ -22,14 +22,19 @@ def read_table(path: Path) -> dict[str, dict[str, bool]]:
         if not line.startswith("|"):
             break
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        table[name] = {level: cell == _WORDS[True] for level, cell in zip(levels, cells, strict=True)}
+        table[name] = {
+            level: cell == _WORDS[True] for level, cell in zip(levels, cells, strict=True)
+        }
     return table
 
 
 def table_text(outcomes: Mapping[str, Mapping[str, bool]]) -> str:
     """The table as it stands in the docs. outcomes: by level, then by attack."""
     levels = list(outcomes)
-    lines = [_HEAD + " | ".join(f"`{level}`" for level in levels) + " |", "|---" * (len(levels) + 1) + "|"]
+    lines = [
+        _HEAD + " | ".join(f"`{level}`" for level in levels) + " |",
+        "|---" * (len(levels) + 1) + "|",
+    ]
     for name in outcomes[levels[0]]:
         cells = " | ".join(_WORDS[outcomes[level][name]] for level in levels)
         lines.append(f"| {name} | {cells} |")
@@ -40,15 +45,16 @@ def table_text(outcomes: Mapping[str, Mapping[str, bool]]) -> str:
 
 def main() -> None:
     from tests.attacks.session import run_attacks
+    from tests.support.process import reachable_folder
 
     outcomes = {}
     for level in LEVELS:
-        with tempfile.TemporaryDirectory() as home:
-            outcomes[level] = run_attacks(Path(home), level)
+        with reachable_folder() as home:
+            outcomes[level] = run_attacks(home, level)
     text = DOCS.read_text()
     head = text[: text.index(_HEAD)]
     DOCS.write_text(head + table_text(outcomes) + "\n")
-    print(table_text(outcomes))
+    sys.stdout.write(table_text(outcomes) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.attacks.session import run_attacks
 from tests.attacks.table import DOCS, read_table
+from tests.support.process import reachable_folder
 
 pytestmark = pytest.mark.slow
 
-LEVELS = ["none", pytest.param("sandbox", marks=pytest.mark.bubblewrap)]
+LEVELS = ["none", "confined", pytest.param("sandbox", marks=pytest.mark.bubblewrap)]
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("level", LEVELS)
-def test_what_gets_through_is_what_the_docs_say(tmp_path: Path, level: str) -> None:
-    outcome = run_attacks(tmp_path, level)
+def test_what_gets_through_is_what_the_docs_say(level: str) -> None:
+    with reachable_folder() as home:
+        outcome = run_attacks(home, level)
     documented = {name: levels[level] for name, levels in read_table(DOCS).items()}
     assert {name: got for name, got in outcome.items() if got != documented.get(name)} == {}
     assert outcome.keys() == documented.keys()

@@ -11,7 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.process import ServerProcess, processes_of, server_process, until
+from tests.support.process import (
+    ServerProcess,
+    processes_of,
+    reachable_folder,
+    server_process,
+    until,
+)
 from tests.support.stream import Frame, frames, text_of
 
 pytestmark = pytest.mark.slow
@@ -36,10 +42,13 @@ ASKING = {
 }
 
 
-@pytest.fixture(params=["none", pytest.param("sandbox", marks=pytest.mark.bubblewrap)])
-def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+@pytest.fixture(params=["none", "confined", pytest.param("sandbox", marks=pytest.mark.bubblewrap)])
+def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     """A server at each level of isolation: all that a session can do, it can do in each."""
-    with server_process(tmp_path, LOOP_AGENT_ISOLATION=request.param) as running:
+    with (
+        reachable_folder() as home,
+        server_process(home, LOOP_AGENT_ISOLATION=request.param) as running,
+    ):
         yield running
 
 

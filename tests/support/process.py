@@ -123,6 +123,15 @@ def server_process(home: Path, **settings: str) -> Iterator[ServerProcess]:
         sweep(server)
 
 
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that other users may pass to, as the sessions' own users must; pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="loop-agent-test-", ignore_cleanup_errors=True) as name:
+        place = Path(name)
+        place.chmod(0o711)
+        yield place
+
+
 def shared_programs() -> Path:
     """One folder for all servers of all tests: the agent program's copy has 380 MB."""
     place = Path(tempfile.gettempdir()) / f"loop-agent-programs-{os.geteuid()}"

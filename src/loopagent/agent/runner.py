@@ -115,6 +115,11 @@ class Runner:
             self.turn.stop_by = time.monotonic() + _STOP_WITHIN
             self._order(self._control.interrupt)
 
+    def fail(self, error: AgentError) -> None:
+        """Stop the turn that is under way, with its reason; nothing happens if there is none."""
+        if self.turn is not None:
+            self._stop(self.turn, error)
+
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
         if self.turn is not None:

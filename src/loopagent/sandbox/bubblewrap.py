@@ -14,6 +14,8 @@ from pathlib import Path
 from loopagent.errors import AgentError
 from loopagent.sandbox import owner, seccomp
 from loopagent.sandbox.launcher import (
+    ETC,
+    OOM,
     FileLauncher,
     Folder,
     LaunchSpec,
@@ -39,16 +41,9 @@ _INIT = "/opt/loop/init"
 _ENTER = f'cd {INSIDE.workspace} && exec "$0" "$@"'
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _USER = 1000  # inside a user namespace
-_OOM = "echo 900 2>/dev/null >/proc/self/oom_score_adj || :\n"
 _VIEW, _FILTER, _PASSWD, _GROUP, _HOSTS, _RESOLVER = range(3, 9)
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_ETC = (
-    "alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "debian_version",
-    "fonts", "inputrc", "java", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic",
-    "mime.types", "nsswitch.conf", "openssl", "os-release", "perl", "pki", "profile", "profile.d",
-    "protocols", "python3", "services", "ssl", "terminfo", "timezone",
-)  # fmt: skip
 
 
 class BubblewrapLauncher(FileLauncher):
@@ -95,7 +90,7 @@ class BubblewrapLauncher(FileLauncher):
                 _FILTER: self._keep(spec, ".filter", code),
                 **_names(_USER if user is None else user),
             },
-            preface=_OOM,
+            preface=OOM,
         )
 
     def _view(self, spec: LaunchSpec, user: int | None) -> Iterator[str]:
@@ -158,7 +153,7 @@ def _system() -> Iterator[str]:
         elif place.is_dir():
             yield from ("--ro-bind", str(place), str(place))
     yield from ("--perms", "0755", "--dir", "/etc")
-    for name in _ETC:
+    for name in ETC:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     for number, name in _FILES.items():
         yield from ("--perms", "0444", "--ro-bind-data", str(number), f"/etc/{name}")

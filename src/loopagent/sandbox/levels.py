@@ -11,6 +11,7 @@ from pathlib import Path
 from loopagent.config import Settings
 from loopagent.errors import SettingsError
 from loopagent.sandbox.bubblewrap import BubblewrapLauncher
+from loopagent.sandbox.confined import ConfinedLauncher
 from loopagent.sandbox.launcher import FileLauncher, PlainLauncher
 from loopagent.sandbox.limits import Limits
 from loopagent.sandbox.trial import Trial, try_out
@@ -18,11 +19,13 @@ from loopagent.sandbox.trial import Trial, try_out
 log = logging.getLogger(__name__)
 
 # What `auto` goes through, the strongest first.
-AUTO = ("sandbox",)
+AUTO = ("sandbox", "confined")
 
 HINTS: Mapping[str, str] = {
     "sandbox": "Install bubblewrap (`apt install bubblewrap`, `dnf install bubblewrap`). In a "
     "container and on Ubuntu see docs/isolation.md for what else it needs.",
+    "confined": "It needs Linux 6.7 or newer with Landlock. For a server that runs as root, "
+    "WORKSPACE_ROOT must be where other users may pass, such as /var/lib/loop-agent.",
 }
 
 
@@ -37,13 +40,12 @@ class Machine:
     @classmethod
     def of(cls, settings: Settings) -> Machine:
         """As the settings have it."""
+        # Link-free, as the sessions' own folders are.
+        root = Path(os.path.realpath(settings.workspace_root))
         return cls(
-            # Link-free, as the sessions' own folders are.
-            root=Path(os.path.realpath(settings.workspace_root)),
-            programs=(settings.programs_dir or settings.data_dir / "programs").absolute(),
-            limits=Limits(
-                memory=settings.session_memory_mib << 20, disk=settings.session_disk_mib << 20
-            ),
+            root=root,
+            programs=(settings.programs_dir or root / ".programs").absolute(),
+            limits=Limits.of(settings),
         )
 
 
@@ -53,6 +55,8 @@ def launcher_of(level: str, machine: Machine) -> FileLauncher:
         return PlainLauncher()
     if level == "sandbox":
         return BubblewrapLauncher(machine.programs, machine.limits)
+    if level == "confined":
+        return ConfinedLauncher(machine.programs, machine.limits)
     raise SettingsError(
         f"The isolation level {level!r} is not in this version. "
         f"Set LOOP_AGENT_ISOLATION to auto, none, {' or '.join(AUTO)}."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopagent.config import Settings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -20,6 +22,11 @@ class Limits:
     processes: int = 400
     files: int = 4096
 
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """As the settings have them."""
+        return cls(memory=settings.session_memory_mib << 20, disk=settings.session_disk_mib << 20)
+
     def prlimit(self) -> tuple[str, ...]:
         """The arguments of the program `prlimit`."""
         return (
@@ -29,3 +36,13 @@ class Limits:
             f"--data={self.data}",
             "--core=0",
         )
+
+    def resources(self) -> dict[str, int]:
+        """The same by the names of the module `resource`."""
+        return {
+            "RLIMIT_NPROC": self.processes,
+            "RLIMIT_NOFILE": self.files,
+            "RLIMIT_FSIZE": self.file,
+            "RLIMIT_DATA": self.data,
+            "RLIMIT_CORE": 0,
+        }

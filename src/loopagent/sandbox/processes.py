@@ -75,7 +75,7 @@ def program_below(pid: int, name: str) -> int:
         for found in level:
             if _name(found) == name:
                 return found
-        level = [child for found in level for child in _children(found)]
+        level = [child for found in level for child in children(found)]
     return pid
 
 
@@ -86,11 +86,14 @@ def _name(pid: int) -> str:
         return ""
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that live, as far as it is known."""
     try:
-        return [int(p) for p in (_PROC / f"{pid}/task/{pid}/children").read_text().split()]
+        threads = os.listdir(_PROC / f"{pid}/task")  # noqa: PTH208
+        texts = [(_PROC / f"{pid}/task/{thread}/children").read_text() for thread in threads]
     except OSError:
         return []
+    return [int(child) for text in texts for child in text.split()]
 
 
 def _of(session_id: SessionId) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,8 +19,11 @@ from loopagent.domain.permissions import Grounds, named_path
 from loopagent.domain.session import Session
 from loopagent.errors import AgentError, WorkspaceGoneError
 from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec
+from loopagent.sandbox.limits import Limits
 from loopagent.sessions.records import Records
 from loopagent.sessions.recovery import CutTurn
+from loopagent.sessions.run import Run
+from loopagent.sessions.watchdog import Watchdog
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
 from loopagent.workspaces.paths import resolve_inside
@@ -58,6 +61,10 @@ class Plans:
     @property
     def level(self) -> str:
         return self._launcher.level
+
+    def watchdog(self, live: Callable[[], Sequence[Run]]) -> Watchdog:
+        """What keeps sessions within their memory and disk space."""
+        return Watchdog(self._workspaces, Limits.of(self._settings), live)
 
     async def make(self, session_id: SessionId, cut: CutTurn | None) -> RunPlan:
         """The plan for a new process; raises WorkspaceGoneError."""
