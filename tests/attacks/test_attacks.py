@@ -19,5 +19,7 @@ def test_what_gets_through_is_what_the_docs_say(level: str) -> None:
     with reachable_folder() as home:
         outcome = run_attacks(home, level)
     documented = {name: levels[level] for name, levels in read_table(DOCS).items()}
-    assert {name: got for name, got in outcome.items() if got != documented.get(name)} == {}
     assert outcome.keys() == documented.keys()
+    assert {name for name, got in outcome.items() if got and not documented[name]} == set()
+    if level != "none":  # without walls it depends on the machine, and on whose the server is
+        assert outcome == documented

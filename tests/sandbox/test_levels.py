@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,19 @@ from loopagent.sandbox.levels import AUTO, Machine, choose, launcher_of, trials
 from loopagent.sandbox.program import system_program
 from loopagent.sandbox.trial import try_out
 from tests.sandbox.places import machine
+from tests.support.process import reachable_folder
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Machine:
-    return machine(tmp_path / "root")
+def here() -> Iterator[Machine]:
+    with reachable_folder() as home:
+        yield machine(home / "root")
+
+
+def test_as_root_confined_needs_a_folder_that_others_can_pass_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    found = try_out(launcher_of("confined", machine(tmp_path)), tmp_path)
+    assert found.held is (os.geteuid() != 0)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:

@@ -46,7 +46,13 @@ def test_a_sealed_program_can_be_run_and_not_changed_and_is_made_once(tmp_path: 
     assert copy.stat().st_mode & 0o777 == 0o111
     made = copy.stat().st_ino
     assert sealed(Path("/bin/sh"), place).stat().st_ino == made
-    assert [path.name for path in place.iterdir()] == [copy.name]
+    assert list(place.glob("*/*")) == [copy]
+
+
+def test_a_copy_that_was_made_readable_is_sealed_again(tmp_path: Path) -> None:
+    copy = sealed(Path("/bin/sh"), tmp_path)
+    copy.chmod(0o755)
+    assert sealed(Path("/bin/sh"), tmp_path).stat().st_mode & 0o777 == 0o111
 
 
 def test_a_copy_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:
@@ -60,4 +66,4 @@ def test_a_copy_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     with pytest.raises(OSError, match="directory"):
         sealed(tmp_path / "source", tmp_path / "programs")
-    assert not list((tmp_path / "programs").iterdir())
+    assert not list((tmp_path / "programs").glob("*/*"))

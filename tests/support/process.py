@@ -41,9 +41,7 @@ class ServerProcess:
         return self._process.pid
 
     def environment(self) -> dict[str, str]:
-        kept = {
-            name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ
-        }
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         # Coverage of the server process, where the tests are measured.
         kept |= {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
         # The code that the tests see, wherever the interpreter has its own from.
