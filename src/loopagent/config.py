@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from loopagent.domain.budget import Limits
 from loopagent.domain.money import MicroUSD, from_dollars
+from loopagent.domain.values import parse_value
 from loopagent.errors import SettingsError
 
 PREFIX = "LOOP_AGENT_"
@@ -67,13 +68,23 @@ class Settings:
         "Models offered on the new-session page, separated by commas.",
     )
     password: str | None = _setting(
-        "LOOP_AGENT_PASSWORD", None, "Password of the dashboard and the API.", secret=True
+        "LOOP_AGENT_PASSWORD",
+        None,
+        "Password, in place of the one set in the dashboard.",
+        secret=True,
     )
     token: str | None = _setting(
-        "LOOP_AGENT_TOKEN", None, "Bearer token for programs.", secret=True
+        "LOOP_AGENT_TOKEN", None, "Token with all rights; the command sends it.", secret=True
     )
     trusted_hosts: tuple[str, ...] = _setting(
         "LOOP_AGENT_TRUSTED_HOSTS", (), "Further host names that requests may name, by commas."
+    )
+    trusted_proxies: int = _setting(
+        "LOOP_AGENT_TRUSTED_PROXIES",
+        0,
+        "Proxies in front of the server whose X-Forwarded headers count.",
+        low=0,
+        high=10,
     )
     isolation: Literal["auto", "none", "confined", "sandbox", "container"] = _setting(
         "LOOP_AGENT_ISOLATION", "auto", "auto, or a level that is demanded."
@@ -193,7 +204,13 @@ class Settings:
         return self.host not in _LOOPBACK
 
     @property
+    def is_exposed(self) -> bool:
+        """True if others may come in: directly, or through a proxy with a name of its own."""
+        return self.is_public or bool(self.trusted_hosts or self.trusted_proxies)
+
+    @property
     def needs_sign_in(self) -> bool:
+        """True if these settings alone ask for a password or token."""
         return bool(self.password or self.token)
 
 
@@ -207,7 +224,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     for name, spec in known.items():
         raw = environ.get(name, "")
         if raw.strip():
-            values[spec.name] = _parse(name, spec, raw)
+            values[spec.name] = parse_value(name, spec, raw)
     return _checked(Settings(**values))
 
 
@@ -217,53 +234,6 @@ def _unknown(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, n=1)
     hint = f" Did you mean {tails[close[0]]}?" if close else " See `loop-agent serve --help`."
     return f"Unknown setting {name}.{hint}"
-
-
-def _parse(name: str, spec: Any, raw: str) -> Any:
-    kind = str(spec.type)
-    if kind.startswith("Literal"):
-        choices = re.findall(r"'([^']+)'", kind)
-        if raw not in choices:
-            raise SettingsError(
-                f"{name}={raw!r} is not known. Choose one of: {', '.join(choices)}."
-            )
-        return raw
-    if kind.removesuffix(" | None") in {"int", "float"}:
-        return _number(name, spec, raw, int if kind.startswith("int") else float)
-    if kind.startswith("Path"):
-        return Path(raw).expanduser()
-    if spec.metadata.get("secret"):
-        return _secret(name, raw)
-    if not raw.strip().isprintable():
-        raise SettingsError(f"{name} holds a line break or control character. Set it again.")
-    if kind.startswith("tuple"):
-        return tuple(part.strip() for part in raw.split(",") if part.strip()) or spec.default
-    return raw.strip()
-
-
-def _number(name: str, spec: Any, raw: str, convert: type[int] | type[float]) -> float:
-    low = spec.metadata.get("low", float("-inf"))
-    high = spec.metadata.get("high", float("inf"))
-    bounds = f"of {low} or more" if high == float("inf") else f"from {low} to {high}"
-    kind = "whole number" if convert is int else "number"
-    problem = f"{name}={raw!r} is not a {kind} {bounds}. Set it to one, or leave it out."
-    try:
-        number = convert(raw)
-    except ValueError as error:
-        raise SettingsError(problem) from error
-    if not low <= number <= high:
-        raise SettingsError(problem)
-    return number
-
-
-def _secret(name: str, raw: str) -> str:
-    secret = raw.strip()
-    if not secret.isprintable() or " " in secret:
-        raise SettingsError(
-            f"{name} holds a line break, blank or control character inside. "
-            "Set it again as one unbroken line."
-        )
-    return secret
 
 
 def _is_web_address(url: str) -> bool:
@@ -291,9 +261,4 @@ def _checked(settings: Settings) -> Settings:
                 f"LOOP_AGENT_TRUSTED_HOSTS: {name!r} is no host name. "
                 "Give names alone, such as agents.example.org, separated by commas."
             )
-    if settings.is_public and not settings.needs_sign_in:
-        raise SettingsError(
-            f"HOST={settings.host} lets other machines in, and an agent can run commands: "
-            "set LOOP_AGENT_PASSWORD (or LOOP_AGENT_TOKEN) first, or HOST=127.0.0.1."
-        )
     return settings

@@ -118,6 +118,15 @@ def test_each_failure_of_the_process_has_its_kind(error: Exception, expected: st
     assert failed.kind == expected
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(1, "resume_failed_error"), (-9, "process_crashed_error"), (143, "process_crashed_error")],
+)
+def test_a_process_that_a_signal_ended_has_not_refused_its_record(code: int, expected: str) -> None:
+    error = ProcessError("ended", exit_code=code)
+    assert failures.from_exception(error, "", resuming=True).kind == expected
+
+
 def test_what_the_process_said_last_is_part_of_the_message() -> None:
     failed = failures.from_exception(ProcessError("died", exit_code=1), "bad flag\n")
     assert "bad flag" in failed.message

@@ -154,5 +154,9 @@ def test_another_turns_words_are_not_told(tmp_path: Path) -> None:
     record.entries.pop()
     record.last = record.entries[-1]["uuid"]
     record.say("much")
-    assert found(tmp_path, record).unlogged == ()
-    assert catch_up(tmp_path / "none", PROMPT, [], Recovery()).unlogged == ()
+    assert found(tmp_path, record) == Recovery()
+    assert catch_up(tmp_path / "none", PROMPT, [], Recovery()) == Recovery()
+
+
+def test_a_turn_is_recorded_as_soon_as_its_prompt_is(tmp_path: Path) -> None:
+    assert found(tmp_path, Record()).is_recorded

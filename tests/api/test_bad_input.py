@@ -196,7 +196,12 @@ async def test_an_image_that_no_model_could_read_is_refused(
         ({"metadata": {str(n): "v" for n in range(17)}}, 400, "16 are allowed"),
         ({"resources": [{"type": "file"}]}, 400, "resources: not supported yet"),
         ({"vault_ids": ["vlt_1"]}, 400, "vault_ids: not supported yet"),
-        ({"budget": {"type": "limit"}}, 400, "budget: not supported yet"),
+        ({"budget": {"type": "limit"}}, 400, "max_list_cost"),
+        (
+            {"budget": {"type": "limit", "max_list_cost": {"amount": "-1"}}},
+            400,
+            "greater than or equal to 0",
+        ),
         ({"initial_events": [{"type": "user.define_outcome"}]}, 400, "initial_events.0.type: "),
         ({"initial_events": [text("")]}, 400, "message is empty"),
     ],

@@ -11,12 +11,14 @@ import pytest
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 
+from loopagent.auth.auth import Auth
 from loopagent.auth.cookie import COOKIE_NAME
-from loopagent.auth.principal import Auth
 from loopagent.config import Settings
 from loopagent.errors import ConflictError, LimitReachedError, LoopError, StorageError
+from loopagent.storage.database import Database
 from loopagent.web.errors import add_error_handlers
-from loopagent.web.security import Gate, host_name, host_problem, origin_problem
+from loopagent.web.origins import host_name, host_problem, origin_problem
+from loopagent.web.security import Gate
 from tests.support.server import RunningServer, running_server
 
 
@@ -28,10 +30,10 @@ class Bare:
         self.auth = auth
 
 
-def bare_app(settings: Settings, data_dir: Any) -> FastAPI:
+def bare_app(settings: Settings, database: Database) -> FastAPI:
     app = FastAPI()
     add_error_handlers(app)
-    services: Any = Bare(settings, Auth(settings, data_dir))
+    services: Any = Bare(settings, Auth(settings, database))
 
     @app.get("/v1/fails/{kind}")
     async def fails(kind: str) -> None:
@@ -54,9 +56,11 @@ def bare_app(settings: Settings, data_dir: Any) -> FastAPI:
 
 @pytest.fixture
 async def open_client(tmp_path: Any) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=bare_app(Settings(), tmp_path))
+    database = Database.open(f"file:{tmp_path}/sessions.db")
+    transport = httpx.ASGITransport(app=bare_app(Settings(), database))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8484") as client:
         yield client
+    database.close()
 
 
 @pytest.mark.parametrize(
@@ -190,6 +194,12 @@ async def test_every_answer_carries_its_number_and_the_security_headers(
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["x-permitted-cross-domain-policies"] == "none"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "strict-transport-security" not in answer.headers
+        assert "img-src 'self' data:;" in policy
+        assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"
         assert "camera=()" in answer.headers["permissions-policy"]
@@ -238,7 +248,7 @@ async def test_people_are_led_to_the_sign_in_and_back(locked: RunningServer) -> 
 
 
 async def test_a_cookie_is_no_token_for_other_sites(locked: RunningServer) -> None:
-    cookie = {"cookie": f"{COOKIE_NAME}={locked.services.auth.sign_in('correct horse')}"}
+    cookie = {"cookie": f"{COOKIE_NAME}={await locked.services.auth.sign_in('correct horse')}"}
     async with locked.client() as client:
         assert (await client.get("/v1/sessions", headers=cookie)).status_code == 200
         forged = cookie | {"origin": "http://evil.example"}

@@ -138,7 +138,12 @@ def answer_twice(rows: list[Row]) -> None:
 
 
 def answer_late(rows: list[Row]) -> None:
-    rows.insert(8, row("agent.message", content=text("done r1s0m0.")))
+    late = row("agent.message", content=text("done r1s0m0."))
+    rows[6:6] = [row("user.message", id="m1", content=text("more")), late, idle()]
+
+
+def record_lost(rows: list[Row]) -> None:
+    rows.insert(7, row("session.error", error={"type": "record_lost_error"}))
 
 
 def no_answer(rows: list[Row]) -> None:
@@ -187,7 +192,8 @@ def confirmed_twice(rows: list[Row]) -> None:
     [
         (swap, "event call is in the log 2 times"),
         (answer_twice, "answered 2 times"),
-        (answer_late, "answered outside its turn"),
+        (answer_late, "m0 was answered in the turn of m1"),
+        (record_lost, "own record was lost"),
         (no_answer, "answered 0 times"),
         (no_end, "ended 0 times"),
         (no_result, "has 0 results"),

@@ -51,12 +51,6 @@ def test_a_wrong_setting_is_one_line_with_the_next_step(tmp_path: Path) -> None:
     )
 
 
-def test_a_public_address_without_a_password_is_refused(tmp_path: Path) -> None:
-    done = command(ServerProcess(tmp_path, HOST="0.0.0.0"), "serve")
-    assert done.returncode == 2
-    assert "LOOP_AGENT_PASSWORD" in done.stderr
-
-
 @pytest.mark.slow
 def test_run_needs_no_server_streams_and_says_where_the_session_is(tmp_path: Path) -> None:
     place = ServerProcess(tmp_path)

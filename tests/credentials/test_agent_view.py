@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+import loopagent
 from loopagent.scripted.model import ScriptedModel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -25,6 +26,8 @@ async def served(root: Path, prompt: str, key: str, url: str) -> dict[str, Any]:
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(root),
+        # The very package that the tests import, wherever another one is installed.
+        "PYTHONPATH": str(Path(loopagent.__file__).parents[1]),
         "ANTHROPIC_API_KEY": key,
         "ANTHROPIC_BASE_URL": url,
         "CANARY": CANARY,

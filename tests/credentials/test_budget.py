@@ -23,13 +23,14 @@ from loopagent.domain.usage import TokenUsage
 from loopagent.errors import StorageError
 from loopagent.storage import usage
 from loopagent.storage.database import Connection, Database
+from loopagent.storage.schema import usage as table
 from loopagent.storage.usage import Place, Sums, UsageRow
 from tests.credentials.conftest import KEY, PRICES, Agent, agent_behind
 from tests.credentials.upstream import DELTA, END, SSE, START, FakeApi
 
 # What an answer of the stand-in costs, its model being unknown: the dearest price counts.
 COST = MicroUSD(3260)  # 7 at 15, 3 at 1.5 and 42 at 75, rounded
-SMALL: dict[str, Any] = {"model": "claude-x", "stream": True, "max_tokens": 10}
+SMALL: dict[str, Any] = {"model": "claude-x", "stream": True, "max_tokens": 100}
 
 
 def upstream(api: FakeApi) -> Upstream:
@@ -44,7 +45,7 @@ async def spend(agent: Agent) -> tuple[int, dict[str, str], Any]:
 
 async def rows(database: Database) -> list[Any]:
     def read(conn: Connection) -> list[Any]:
-        return list(conn.execute(usage.usage.select().order_by(usage.usage.c.at)))
+        return list(conn.execute(table.select().order_by(table.c.at)))
 
     return await database.read(read)
 

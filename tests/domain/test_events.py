@@ -94,6 +94,11 @@ def test_every_known_type_comes_back_as_itself(kind: type[Any]) -> None:
         "stop_reason": e.StopReason(type="end_turn"),
         "usage": {"input_tokens": 1},
         "model_usage": {"input_tokens": 1},
+        "task_id": "t1",
+        "kind": "local_bash",
+        "description": "a job",
+        "status": "completed",
+        "summary": "it went well",
         "error": e.ErrorBody(
             type="unknown_error", message="m", retry_status=e.RetryStatusBody(type="terminal")
         ),

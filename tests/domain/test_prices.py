@@ -90,6 +90,7 @@ def test_the_package_knows_the_models_that_it_offers() -> None:
         (PRICES.replace("cache_read = 0.5", ""), "claude-large: cache_read must be a number"),
         (PRICES.replace("input = 5", "input = -5"), "claude-large: input must be"),
         (PRICES.replace("above = 1000, ", ""), "long_prompt.above must be"),
+        ('[[prices]]\nmodels = ["m"]\nlong_prompt = 5', "the prices of m: long_prompt must be"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where(text: str, reason: str) -> None:
@@ -114,3 +115,9 @@ def test_usage_is_read_from_the_apis_shape_and_from_our_own() -> None:
     )
     assert TokenUsage.of({name: getattr(usage, name) for name in usage.__slots__}) == usage
     assert (usage + usage).prompt_tokens == 70
+
+
+def test_what_a_request_costs_at_most_is_its_prompt_uncached_and_its_reply_full() -> None:
+    price, _ = parse_prices(PRICES).of("claude-large")
+    expected = TokenUsage(cache_creation_input_tokens=900, output_tokens=50)
+    assert price.most(900, 50) == price.cost(expected)

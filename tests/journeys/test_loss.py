@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -111,3 +112,58 @@ def test_a_message_sent_in_the_moment_in_which_the_process_dies_is_answered(
         listed = events(client, session)
     assert_sound(listed)
     assert text_of(listed) == "answer 0answer 1answer 2answer 3the last"
+
+
+def test_an_interrupt_stops_the_turn_that_it_was_sent_in_and_no_later_one(
+    server: ServerProcess,
+) -> None:
+    """The interrupt comes while the session rests, together with the next message."""
+    with server.client() as client:
+        session = create(client)
+        post(client, session, "[[text: first]]")
+        until(lambda: last_reason(client, session) == "end_turn", 20)
+        for number in range(5):
+            stop = {"type": "user.interrupt"}
+            sent = [stop, message(f"[[text: answer {number}]]")]
+            with ThreadPoolExecutor(2) as together:
+                for event in sent:
+                    together.submit(
+                        client.post, f"/v1/sessions/{session}/events", json={"events": [event]}
+                    )
+            said = f"answer {number}"
+            until(lambda said=said: said in str(events(client, session)[-6:]), 20)
+            until(lambda: last_reason(client, session) in {"end_turn", "interrupted"}, 20)
+        listed = events(client, session)
+    assert_sound(listed)
+    turns: list[list[str]] = [[]]
+    for event in listed:
+        if event["type"] == "user.message":
+            turns.append([])
+        turns[-1].append(event["type"] + event.get("stop_reason", {}).get("type", ""))
+    for turn in turns[1:]:
+        ends = [kind for kind in turn if kind.startswith("session.status_idle")]
+        assert len(ends) == 1, "each turn ends once"
+        before = turn[: turn.index(ends[0])]
+        assert ("user.interrupt" in before) == ends[0].endswith("interrupted")
+
+
+def test_a_turn_that_was_given_up_is_not_run_again_with_a_later_one(
+    server: ServerProcess,
+) -> None:
+    """The later one is lost before the agent has noted its prompt."""
+    with server.client() as client:
+        session = create(client)
+        post(client, session, "[[text: given]] [[silence: 60]] [[text: up]]")
+        until(lambda: draft_of(client, session))
+        kill_cli(server, session)
+        client.post(f"/api/sessions/{session}/interrupt")
+        until(lambda: last_reason(client, session) == "interrupted", 20)
+        before = len(events(client, session))
+        post(client, session, "[[text: the later one]]")
+        server.kill()
+    server.start()
+    with server.client() as client:
+        until(lambda: last_reason(client, session) == "end_turn", 20)
+        listed = events(client, session)
+    assert_sound(listed)
+    assert text_of(listed[before:]) == "the later one"

@@ -89,12 +89,8 @@ def test_sub_agents_beside_each_other_are_paid_by_their_session(server: ServerPr
         {"name": "Agent", "input": {**task, "prompt": f"[[usage: in={n} out={n}]] [[text: {n}]]"}}
         for n in (100, 200)
     ]
-    toolset = {
-        "type": "agent_toolset_20260401",
-        "configs": [{"name": "agent", "enabled": True}],
-    }
-    del toolset["configs"]
-    toolset |= {"loop": {"configs": [{"name": "agent", "enabled": True}]}}
+    enabled = {"configs": [{"name": "agent", "enabled": True}]}
+    toolset = {"type": "agent_toolset_20260401", "loop": enabled}
     with server.client() as client:
         agent = client.post(
             "/v1/agents",
@@ -239,3 +235,39 @@ def test_a_turn_may_ask_the_model_only_so_often(server: ServerProcess) -> None:
     assert [f.data["error"]["type"] for f in got if f.event == "session.error"] == [
         "max_turns_error"
     ]
+
+
+@pytest.mark.parametrize(("name", "scope"), [("TURN", "turn"), ("USER", "user"), ("DAY", "day")])
+def test_every_kind_of_budget_stops_a_turn_and_lets_it_go_on(
+    tmp_path: Path, name: str, scope: str
+) -> None:
+    script = f"[[usage: in=1000 out=4900]] {READ_TOOL} [[usage: in=10 out=1]] [[text: the end]]"
+    settings = {f"LOOP_AGENT_BUDGET_{name}": "0.05"}
+    with server_process(tmp_path, **settings) as server, server.client() as client:
+        session = create(client)
+        got = send(client, session, script)
+        reason = got[-1].data["stop_reason"]
+        assert (reason["type"], reason["loop"]["scope"]) == ("budget_reached", scope)
+        (budget,) = bill(client, session)["budgets"]
+        assert (budget["scope"], micro(budget["spent"])) == (scope, 51_000)
+        assert client.post(f"/v1/sessions/{session}/raise").status_code == 200
+        until(lambda: last_reason(client, session) == "end_turn")
+        assert text_of(events(client, session)) == "the end"
+        (after,) = bill(client, session)["budgets"]
+    assert micro(after["limit"]) == (50_000 if scope == "turn" else 110_000)
+
+
+def test_a_budget_given_with_the_session_counts_before_the_servers(poor: ServerProcess) -> None:
+    limit = {"type": "limit", "max_list_cost": {"amount": "1.5", "currency": "USD"}}
+    with poor.client() as client:
+        made = client.post("/v1/sessions", json={"budget": limit}).json()
+        assert made["budget"] == {
+            "type": "limit",
+            "max_list_cost": {"amount": "1.50", "currency": "USD"},
+        }
+        got = send(client, made["id"], f"[[usage: in=1 out=9000]] {READ_TOOL} [[text: done]]")
+        assert got[-1].data["stop_reason"]["type"] == "end_turn"
+        changed = client.post(f"/v1/sessions/{made['id']}", json={"budget": None}).json()
+        assert changed["budget"] is None
+        got = send(client, made["id"], "[[text: no more]]")
+        assert got[-1].data["stop_reason"]["type"] == "budget_reached"

@@ -15,7 +15,7 @@ from tests.pages.tree import parse
 from tests.support.server import RunningServer
 
 
-@pytest.mark.parametrize("path", ["/", "/new", "/settings", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/new", "/settings", "/docs", "/usage"])
 async def test_a_page_is_whole_and_carries_nothing_inline(
     http: httpx.AsyncClient, path: str
 ) -> None:

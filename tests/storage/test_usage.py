@@ -113,12 +113,15 @@ async def test_sums_are_those_of_turn_session_person_and_day(database: Database)
     found = await sums()
     assert (found.turn, found.session, found.user, found.day) == (1000, 1500, 1500, 2000)
     assert (found.user_allowance, found.day_allowance) == (None, None)
-    for amount in (1, 2):
+
+    async def allow(amount: int) -> None:
+        cost = MicroUSD(amount)
         await database.write(
-            lambda conn, amount=amount: usage.allow(
-                conn, "user", session.owner, today, MicroUSD(amount), by="user_x", at=NOON
-            )
+            lambda conn: usage.allow(conn, "user", session.owner, today, cost, by="user_x", at=NOON)
         )
+
+    await allow(1)
+    await allow(2)
     assert (await sums()).user_allowance == 2
 
 

@@ -21,6 +21,15 @@ import loopagent
 _READY_WITHIN = 30.0
 
 
+def surroundings() -> dict[str, str]:
+    """The environment of a program under test."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    # Coverage of the process, where the tests are measured.
+    kept |= {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
+    # The very package that the tests import, wherever another one is installed.
+    return kept | {"PYTHONPATH": str(Path(loopagent.__file__).parents[1])}
+
+
 class ServerProcess:
     """`loop-agent serve` with its own folders below `home`."""
 
@@ -41,14 +50,7 @@ class ServerProcess:
         return self._process.pid
 
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        # Coverage of the server process, where the tests are measured.
-        kept |= {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
-        # The code that the tests see, wherever the interpreter has its own from.
-        kept["PYTHONPATH"] = str(Path(loopagent.__file__).parents[1])
-        return kept | {
-            # The very package that the tests import, wherever another one is installed.
-            "PYTHONPATH": str(Path(loopagent.__file__).parents[1]),
+        return surroundings() | {
             "HOME": str(self.home),
             "PORT": "0",
             "DATABASE_URL": f"file:{self.home}/data/sessions.db",
@@ -104,7 +106,7 @@ class ServerProcess:
             return 0
         if not self.has_ended:
             self._process.send_signal(sig)
-        return self._process.wait(20)
+        return self._process.wait(30)
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=20)
@@ -117,8 +119,11 @@ def server_process(home: Path, **settings: str) -> Iterator[ServerProcess]:
     try:
         yield server.start()
     finally:
-        server.stop()
-        sweep(server)
+        try:
+            server.stop()
+        finally:
+            server.kill()
+            sweep(server)
 
 
 @contextmanager

@@ -16,8 +16,10 @@ import httpx
 import uvicorn
 
 from loopagent.config import Settings
-from loopagent.server import Services, bind, open_services
+from loopagent.server import bind
+from loopagent.services import Services, open_services
 from loopagent.web.app import create_app
+from loopagent.web.connection import Connection
 from tests.support.process import shared_programs
 
 
@@ -64,10 +66,12 @@ async def _listening(services: Services, settings: Settings) -> AsyncIterator[st
     listener = bind(settings.host, settings.port)
     config = uvicorn.Config(
         create_app(services),
+        http=Connection,
         log_config=None,
         lifespan="on",
         access_log=False,
         timeout_graceful_shutdown=5,
+        proxy_headers=False,
     )
     server = _Server(config)
     async with anyio.create_task_group() as tasks:

@@ -51,9 +51,9 @@ class Control:
             except Exception:  # the process is ended by the sweep that follows, whatever this was
                 log.debug("disconnect failed", exc_info=True)
 
-    async def query(self, prompt: Prompt) -> None:
+    async def query(self, prompt: Prompt, **more: str) -> None:
         """Give the CLI a message."""
-        await self._client.query(as_input(prompt))
+        await self._client.query(as_input(prompt, **more))
 
     async def interrupt(self) -> None:
         """Stop the turn. This is answered only while somebody reads; the runner's watch ends the
@@ -80,17 +80,30 @@ class Control:
                 aim = pid if number == signal.SIGKILL else program_below(pid, cli_path().name)
                 os.kill(aim, number)
 
+    async def cancel_message(self, uuid: str) -> bool:
+        """Withdraw a prompt that the CLI holds; False if it has taken it."""
+        answer = await self._ask({"subtype": "cancel_async_message", "message_uuid": uuid})
+        return bool(answer.get("cancelled"))
+
+    async def stop_task(self, task_id: str) -> None:
+        """End one sub-agent or background command."""
+        await self._ask({"subtype": "stop_task", "task_id": task_id})
+
     async def _total_cost(self) -> float:
         """The baseline of the first turn: the CLI's totals go on after a resume, and only a
         graceful end saves them."""
-        with anyio.fail_after(_WITHIN):
-            answer = await self._client._query._send_control_request(  # noqa: SLF001
-                {"subtype": "get_usage", "skip_behaviors": True}
-            )
+        answer = await self._ask({"subtype": "get_usage", "skip_behaviors": True})
         return float(answer.get("session", {}).get("total_cost_usd") or 0.0)
 
+    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        with anyio.fail_after(_WITHIN):
+            answer: dict[str, Any] = await self._client._query._send_control_request(  # noqa: SLF001
+                request
+            )
+        return answer
 
-async def as_input(prompt: Prompt) -> AsyncIterator[dict[str, Any]]:
+
+async def as_input(prompt: Prompt, **more: str) -> AsyncIterator[dict[str, Any]]:
     """A prompt as the CLI reads it; by its uuid the CLI knows one that it has seen."""
     yield {
         "type": "user",
@@ -100,4 +113,5 @@ async def as_input(prompt: Prompt) -> AsyncIterator[dict[str, Any]]:
         },
         "parent_tool_use_id": None,
         "uuid": prompt_uuid(prompt.event_id),
+        **more,
     }

@@ -137,8 +137,10 @@ def from_exception(error: Exception, stderr: str, *, resuming: bool = False) -> 
     if isinstance(error, CLIJSONDecodeError):
         return AgentError("process_crashed_error", f"The agent's output was unreadable.{tail}")
     if isinstance(error, ProcessError):
+        # A negative code, or one above 128, is a signal's: that says nothing about the record.
+        refused = resuming and 0 < (error.exit_code or 0) <= 128
         return AgentError(
-            "resume_failed_error" if resuming else "process_crashed_error",
+            "resume_failed_error" if refused else "process_crashed_error",
             f"The agent process ended with code {error.exit_code}.{tail}",
         )
     if isinstance(error, CLIConnectionError):

@@ -21,10 +21,22 @@ CUT = "The call was cut when the agent process ended; its result is not known."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A user message that has its place in the log and is to be given to the model."""
+    """A user message that has its place in the log and is to be given to the model.
+
+    seq: its place, where it begins a turn; 0 where the turn has begun before.
+    """
 
     event_id: EventId
     content: list[Block]
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """A message for the turn under way. is_logged: an earlier process has taken it already."""
+
+    prompt: Prompt
+    is_logged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +64,14 @@ class Recovery:
 
     calls: tool calls without a result, oldest first.
     draft_id, draft_text: the message that was being written.
+    is_recorded: whether the CLI's transcript holds the turn's prompt.
     unlogged: what the CLI's transcript holds of the turn beyond the log, one block per entry.
     """
 
     calls: tuple[OpenCall, ...] = ()
     draft_id: EventId | None = None
     draft_text: str = ""
+    is_recorded: bool = False
     unlogged: tuple[dict[str, Any], ...] = ()
 
 
@@ -68,6 +82,7 @@ class RunPlan:
     cli: the launcher file, given to the SDK as its command.
     resume: whether the CLI has a transcript of this session.
     preface: what the agent must be told first, since its own record of the session is lost.
+    transcript: the CLI's own record of the conversation, if there is one.
     turn_seconds, silence_seconds: limits of a turn; waiting for an answer counts for neither.
     max_turns: the most model requests of one turn; None is no limit.
     """
@@ -77,6 +92,7 @@ class RunPlan:
     cli: Path
     resume: bool
     grounds: Grounds
+    transcript: Path
     turn_seconds: float
     silence_seconds: float
     preface: str | None = None
@@ -96,6 +112,12 @@ class Port(Protocol):
 
     async def ended(self, events: Sequence[Event]) -> Prompt | None:
         """Append the end of a turn; gives the next queued message, which then has begun."""
+
+    async def steers(self, *, with_logged: bool) -> Sequence[Steer]:
+        """Messages for the turn under way; with those that are in the log of it already."""
+
+    async def taken(self, event_id: EventId) -> None:
+        """The agent has taken such a message."""
 
     def open_draft(self, event_id: EventId, kind: str) -> None:
         """A message begins; viewers may see it grow."""

@@ -20,6 +20,7 @@ import anyio
 from claude_agent_sdk import (
     AssistantMessage,
     ClaudeSDKClient,
+    Message,
     ResultMessage,
 )
 
@@ -28,9 +29,10 @@ from loopagent.agent.approvals import Approvals
 from loopagent.agent.control import Control
 from loopagent.agent.options import build_options
 from loopagent.agent.ports import Port, Prompt, RunPlan, Verdict
-from loopagent.agent.steps import CloseDraft, DraftText, Emit, OpenDraft, Step, emitted
+from loopagent.agent.steering import Steering
+from loopagent.agent.steps import Emit, carry_out, emitted
 from loopagent.agent.translate import Translator
-from loopagent.agent.turn import Turn
+from loopagent.agent.turn import Turn, is_asking
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Decision, decide
@@ -71,6 +73,7 @@ class Runner:
         )
         self._client = ClaudeSDKClient(options)
         self._control = Control(self._client)
+        self.steering = Steering(port, self._control, self._order, plan.transcript)
         self._scope = anyio.CancelScope()
         self.connected = anyio.Event()
         self.turn: Turn | None = None
@@ -89,7 +92,13 @@ class Runner:
 
         Such a process can be ended without loss: a later one asks about the very same call.
         """
-        return self._approvals.waiting_since if self._translator.open_calls == 1 else None
+        alone = self._translator.open_calls == 1 and not self.tasks
+        return self._approvals.waiting_since if alone else None
+
+    @property
+    def tasks(self) -> int:
+        """How many sub-agents and background commands run."""
+        return len(self._translator.tasks.running)
 
     @property
     def is_closing(self) -> bool:
@@ -118,13 +127,18 @@ class Runner:
     def fail(self, error: AgentError) -> None:
         """Stop the turn that is under way, with its reason; nothing happens if there is none."""
         if self.turn is not None:
-            self._stop(self.turn, error)
+            self.turn.error = error
+            self.interrupt()
 
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
         if self.turn is not None:
             self.turn.heard()
         self._approvals.answer(event_id, verdict)
+
+    async def stop_task(self, task_id: str) -> None:
+        """End a sub-agent or a background command."""
+        await self._control.stop_task(task_id)
 
     def set_model(self, model: str) -> None:
         """Use another model from the next request on."""
@@ -147,7 +161,7 @@ class Runner:
             with self._scope:
                 if self._plan.recovery is not None:
                     for step in self._translator.catch_up(self._plan.recovery):
-                        await self._take(step)
+                        await carry_out(step, self._port)
                 baseline = await self._control.connect()
                 self.connected.set()
                 self.last_used = time.monotonic()
@@ -165,7 +179,7 @@ class Runner:
             self._send.close()
             self._inbox.close()
             with anyio.CancelScope(shield=True):
-                await self._control.end(at_work=self.is_busy)
+                await self._control.end(at_work=self.is_busy or self.tasks > 0)
 
     async def _serve_inbox(self) -> None:
         async for command in self._inbox:
@@ -179,37 +193,37 @@ class Runner:
         # The process would go on in a folder that nobody else can see.
         if not self._plan.cwd.is_dir():
             raise WorkspaceGoneError
-        await self._control.query(prompt)
+        if not self.steering.holds(prompt):
+            await self._control.query(prompt)
+        await self.steering.hand_over()
 
     # -- messages ---------------------------------------------------------------------------
 
     async def _pump(self, total_cost: float) -> None:
         async for message in self._client.receive_messages():
-            if self.turn is not None:
-                self.turn.note(message)
+            await self._note(message)
             for step in self._translator.read(message):
-                await self._take(step)
+                await carry_out(step, self._port)
             if isinstance(message, AssistantMessage):
                 self._approvals.wake()
             if isinstance(message, ResultMessage):
                 # The CLI reports running totals; a turn's cost is the difference.
                 total = message.total_cost_usd
-                spent = max(0.0, total - total_cost) if total is not None else 0.0
-                total_cost = total if total is not None else total_cost
-                await self._end_turn(message, spent)
+                total = total if total is not None else total_cost
+                if self.turn is None or self.turn.is_ended_by(message):
+                    await self._end_turn(message, max(0.0, total - total_cost))
+                    total_cost = total
             elif failures.is_rejected_key(message):
                 self.interrupt()
 
-    async def _take(self, step: Step) -> None:
-        match step:
-            case Emit(event):
-                await self._port.emit([event])
-            case OpenDraft(event_id, kind):
-                self._port.open_draft(event_id, kind)
-            case DraftText(text):
-                self._port.extend_draft(text)
-            case CloseDraft():
-                self._port.close_draft()
+    async def _note(self, message: Message) -> None:
+        if self.turn is None and is_asking(message):
+            # Nobody sent a message: a background task has ended, and the model is told.
+            self.turn = Turn(None)
+            await self._port.emit([e.SessionStatusRunning(loop={"origin": "task"})])
+        if self.turn is not None:
+            self.turn.note(message)
+        await self.steering.note(message)
 
     async def _end_turn(self, message: ResultMessage, cost: float) -> None:
         word = self._translator.error_word
@@ -219,7 +233,7 @@ class Runner:
             return  # a local command's result: no turn of ours
         for step in steps:
             if not isinstance(step, Emit):
-                await self._take(step)
+                await carry_out(step, self._port)
         events = emitted(steps)
         if limited := endings.limit(message, word, turn):
             await self._port.emit(events)
@@ -262,13 +276,9 @@ class Runner:
         elif self._approvals.open:
             turn.heard(waiting=True)
         elif now - turn.heard_at > self._plan.silence_seconds:
-            self._stop(turn, failures.silent(self._plan.silence_seconds))
+            self.fail(failures.silent(self._plan.silence_seconds))
         elif turn.active_seconds(now) > self._plan.turn_seconds:
-            self._stop(turn, failures.too_long(self._plan.turn_seconds))
-
-    def _stop(self, turn: Turn, error: AgentError) -> None:
-        turn.error = error
-        self.interrupt()
+            self.fail(failures.too_long(self._plan.turn_seconds))
 
     async def _give_up(self, turn: Turn) -> None:
         """The interrupt had no effect: end the turn in the log, and the process with it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from loopagent.agent.ports import Port
 from loopagent.domain.events import Event
 from loopagent.domain.ids import EventId
 
@@ -31,6 +32,19 @@ class CloseDraft:
 
 
 Step = Emit | OpenDraft | DraftText | CloseDraft
+
+
+async def carry_out(step: Step, port: Port) -> None:
+    """Let a step be seen."""
+    match step:
+        case Emit(event):
+            await port.emit([event])
+        case OpenDraft(event_id, kind):
+            port.open_draft(event_id, kind)
+        case DraftText(text):
+            port.extend_draft(text)
+        case CloseDraft():
+            port.close_draft()
 
 
 def emitted(steps: Iterable[Step]) -> list[Event]:

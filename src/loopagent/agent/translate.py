@@ -26,6 +26,7 @@ from loopagent.agent.ports import CUT, OpenCall, Recovery
 from loopagent.agent.preview import Preview
 from loopagent.agent.results import result_blocks, result_details
 from loopagent.agent.steps import Emit, Step
+from loopagent.agent.tasks import Tasks
 from loopagent.domain import events as e
 from loopagent.domain.agent import SDK_TO_WIRE
 from loopagent.domain.ids import EventId, new_event_id
@@ -47,7 +48,9 @@ class Translator:
         self._calls = {call.tool_use_id: call.event_id for call in self._old_calls}
         self._open_calls = {call.event_id: call.tool_use_id for call in self._old_calls}
         self._mcp_calls = {c.event_id for c in self._old_calls if c.tool.startswith("mcp__")}
+        self._parents: dict[EventId, str] = {}  # calls of sub-agents -> the call that began those
         self._preview = Preview(recovery)
+        self.tasks = Tasks(self.event_of)
         self.error_word: str | None = None
 
     @property
@@ -61,6 +64,10 @@ class Translator:
 
     def read(self, message: Message) -> Iterator[Step]:
         """The steps of one SDK message; what says nothing to a reader gives none."""
+        for task in self.tasks.read(message):
+            yield Emit(task)
+            if isinstance(task, e.TaskEnded):
+                yield from self._close((task.loop or {}).get("tool_use_id"))
         match message:
             case StreamEvent(parent_tool_use_id=None):
                 yield from self._preview.read(message.event)
@@ -101,9 +108,18 @@ class Translator:
         yield from self._preview.give_up_lost()
         yield from self._preview.end_request()
         for event_id in list(self._open_calls):
+            if self.tasks.runs_beside(self._parents.get(event_id, "")):
+                continue
             yield Emit(self._result(event_id, [e.text_block(CUT)], is_error=True, loop=None))
         self._old_calls.clear()
         self.error_word = None
+
+    def _close(self, parent: str | None) -> Iterator[Step]:
+        """A sub-agent has ended: close what it left open."""
+        left = [call for call in self._open_calls if self._parents.get(call, "") == parent]
+        for event_id in left:
+            text = e.text_block("The call was cut when its sub-agent ended.")
+            yield Emit(self._result(event_id, [text], is_error=True, loop=None))
 
     def _retry(self, data: dict[str, Any]) -> Iterator[Step]:
         yield from self._preview.void()
@@ -150,6 +166,7 @@ class Translator:
         loop = {"tool_use_id": block.id, "tool": block.name, "reason": decision.reason}
         if parent is not None:
             loop["parent"] = self._calls.get(parent, parent)
+            self._parents[event_id] = parent
         if block.name.startswith("mcp__"):
             self._mcp_calls.add(event_id)
             _, server, name = block.name.split("__", 2)

@@ -40,7 +40,8 @@ def catch_up(
 
     Calls get the id by which the transcript names them now: the model may have made them anew.
     """
-    items = list(_items(_branch(read_entries(transcript), prompt_uuid(prompt))))
+    branch = _branch(read_entries(transcript), prompt_uuid(prompt))
+    items = list(_items(branch))
     logged = Counter(_logged(turn))
     seen: Counter[Key] = Counter()
     news = 0
@@ -51,18 +52,20 @@ def catch_up(
     entries = tuple(_alone(item) for item in items[news:])
     named = {item.key: item.block["id"] for item in items[:news] if item.key[0] == "call"}
     calls = tuple(_renamed(call, named) for call in recovery.calls)
-    return replace(recovery, calls=calls, unlogged=entries)
+    return replace(recovery, calls=calls, unlogged=entries, is_recorded=bool(branch))
 
 
 def _branch(entries: Sequence[Entry], prompt: str) -> list[Entry]:
-    """From the prompt to the end, without what a resume has left behind."""
+    """From the prompt to the end, without what a resume has left behind; [] without the prompt."""
     by_id = {entry["uuid"]: entry for entry in entries if "uuid" in entry}
     branch: list[Entry] = []
     at = next((entry["uuid"] for entry in reversed(entries) if "uuid" in entry), None)
-    while at in by_id and at != prompt:
+    while at in by_id:
         branch.append(by_id[at])
+        if at == prompt:
+            return branch[::-1]
         at = by_id[at].get("parentUuid")
-    return branch[::-1] if at == prompt else []
+    return []
 
 
 def _items(entries: Sequence[Entry]) -> Iterator[_Item]:

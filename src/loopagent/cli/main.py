@@ -19,6 +19,8 @@ VERBS = {
     "ls": "List sessions.",
     "tail": "Print a session's log and follow it.",
     "rm": "Delete sessions with their workspaces.",
+    "user": "Set the password, if you are locked out.",
+    "token": "Make, list and revoke tokens for programs.",
     "doctor": "Check the set-up and say what to mend.",
     "chaos": "Kill a server of its own again and again, and check that nothing is lost.",
 }

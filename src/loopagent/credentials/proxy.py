@@ -97,12 +97,6 @@ class CredentialProxy:
         except OSError:
             await self.stop()
             raise
-        return self.url
-
-    @property
-    def url(self) -> str:
-        """The base URL for agents that have a network."""
-        assert self._runner is not None
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
@@ -218,7 +212,6 @@ class CredentialProxy:
             log.debug("%s: the answer was cut: %r", session_id, error)
 
     def _rejected(self, session_id: SessionId) -> None:
-        log.warning("%s: the model's API takes no key of ours", session_id)
         if self._on_rejected is not None:
             self._on_rejected(session_id)
 

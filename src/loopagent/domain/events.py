@@ -12,62 +12,28 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json
 
+from loopagent.domain.content import (
+    Block,
+    Json,
+    OtherBlock,
+    Record,
+    SourceBlock,
+    TextBlock,
+    plain_text,
+    text_block,
+)
 from loopagent.domain.ids import EventId, new_event_id
 from loopagent.domain.text import well_formed_json
 
-Json = dict[str, Any]
+__all__ = ["Block", "Json", "OtherBlock", "SourceBlock", "TextBlock", "plain_text", "text_block"]
+
+SendMode = Literal["queue", "steer", "interrupt"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class TextBlock(_Record):
-    type: Literal["text"]
-    text: str
-
-
-class SourceBlock(_Record):
-    """An image or a document; `source` as the Messages API defines it."""
-
-    type: Literal["image", "document"]
-    source: Json
-
-
-class OtherBlock(_Record):
-    """A content block of a type that this version doesn't know."""
-
-    type: str
-
-
-def _block_tag(value: Any) -> str:
-    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
-    if kind == "text":
-        return "text"
-    return "source" if kind in {"image", "document"} else "other"
-
-
-Block = Annotated[
-    Annotated[TextBlock, Tag("text")]
-    | Annotated[SourceBlock, Tag("source")]
-    | Annotated[OtherBlock, Tag("other")],
-    Discriminator(_block_tag),
-]
-
-
-def text_block(text: str) -> TextBlock:
-    return TextBlock(type="text", text=text)
-
-
-def plain_text(content: list[Block]) -> str:
-    """All text of the blocks, joined."""
-    return "".join(block.text for block in content if isinstance(block, TextBlock))
-
-
-class _Event(_Record):
+class _Event(Record):
     id: EventId = Field(default_factory=new_event_id)
     seq: int | None = None
     processed_at: datetime | None = None
@@ -75,8 +41,20 @@ class _Event(_Record):
 
 
 class UserMessage(_Event):
+    """`loop`: {mode: how it was sent while a turn ran, joined: it entered a turn under way}."""
+
     type: Literal["user.message"] = "user.message"
     content: list[Block]
+
+    @property
+    def mode(self) -> SendMode:
+        mode: SendMode = (self.loop or {}).get("mode") or "queue"
+        return mode
+
+    @property
+    def joined(self) -> bool:
+        """Whether it entered a turn under way, and began none."""
+        return bool((self.loop or {}).get("joined"))
 
 
 class UserInterrupt(_Event):
@@ -142,7 +120,7 @@ class AgentContextCompacted(_Event):
     type: Literal["agent.thread_context_compacted"] = "agent.thread_context_compacted"
 
 
-class StopReason(_Record):
+class StopReason(Record):
     """Why a session is idle; `event_ids` lists the open asks of `requires_action`."""
 
     type: str
@@ -181,11 +159,11 @@ class SessionUsage(_Event):
     usage: Json
 
 
-class RetryStatusBody(_Record):
+class RetryStatusBody(Record):
     type: Literal["retrying", "exhausted", "terminal"]
 
 
-class ErrorBody(_Record):
+class ErrorBody(Record):
     type: str
     message: str
     retry_status: RetryStatusBody
@@ -211,6 +189,28 @@ class ModelRequestEnd(_Event):
     model_request_start_id: EventId
     is_error: bool | None = None
     model_usage: Json
+
+
+class TaskStarted(_Event):
+    """A sub-agent, or a command in the background, runs beside the conversation.
+
+    `loop`: {tool_use_id: the model's id of the call, parent: that call's event, background,
+    command?}.
+    """
+
+    type: Literal["loop.task_started"] = "loop.task_started"
+    task_id: str
+    kind: str
+    description: str
+
+
+class TaskEnded(_Event):
+    """`status` is completed, failed or stopped; `loop`: {parent: the event of its call}."""
+
+    type: Literal["loop.task_ended"] = "loop.task_ended"
+    task_id: str
+    status: str
+    summary: str
 
 
 class UnknownEvent(_Event):
@@ -240,6 +240,8 @@ KnownEvent = (
     | SessionDeleted
     | ModelRequestStart
     | ModelRequestEnd
+    | TaskStarted
+    | TaskEnded
 )
 Event = KnownEvent | UnknownEvent
 UserEvent = UserMessage | UserInterrupt | UserToolConfirmation

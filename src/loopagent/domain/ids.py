@@ -14,6 +14,8 @@ EventId = NewType("EventId", str)
 AgentId = NewType("AgentId", str)
 EnvironmentId = NewType("EnvironmentId", str)
 UserId = NewType("UserId", str)
+TokenId = NewType("TokenId", str)
+SignInId = NewType("SignInId", str)
 
 LOCAL_USER = UserId("user_local")
 
@@ -59,6 +61,14 @@ def new_agent_id() -> AgentId:
 
 def new_environment_id() -> EnvironmentId:
     return EnvironmentId("env_" + _unique())
+
+
+def new_token_id() -> TokenId:
+    return TokenId("tok_" + _unique())
+
+
+def new_sign_in_id() -> SignInId:
+    return SignInId("sgn_" + _unique())
 
 
 def new_request_id() -> str:

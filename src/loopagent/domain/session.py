@@ -71,6 +71,16 @@ class Session:
         """True after a turn that a budget has stopped, until the next one: the queue waits."""
         return self.stop_reason is not None and self.stop_reason.type == "budget_reached"
 
+    @property
+    def waits_for_key(self) -> bool:
+        """True after a turn that ended because the server's key was refused, until the next one."""
+        return self.error is not None and self.error.type == "authentication_error"
+
+    @property
+    def holds_queue(self) -> bool:
+        """True if what is queued would only meet what has stopped the last turn."""
+        return self.is_over_budget or self.waits_for_key
+
 
 def apply(session: Session, event: e.Event) -> Session:
     """The session after `event`, which carries its `seq` and `processed_at`."""

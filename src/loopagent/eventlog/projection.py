@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from loopagent.domain import events as e
+from loopagent.domain.ids import EventId
 from loopagent.domain.money import to_dollars
 from loopagent.domain.session import Session
-from loopagent.storage import asks, blobs, usage
+from loopagent.storage import asks, blobs, events, tasks, usage
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Connection
+from loopagent.storage.tasks import RunningTask
 
 BLOB_BYTES = 32_000
 _PREVIEW = 4_000
@@ -16,7 +18,7 @@ ToolResult = e.AgentToolResult | e.AgentMcpToolResult
 
 
 def project(conn: Connection, before: Session, event: e.Event) -> None:
-    """Keep the table of asks in step with the log.
+    """Keep the tables of asks and of tasks in step with the log.
 
     Raises AlreadyAnsweredError or NotFoundError for an answer that comes too late.
     """
@@ -42,8 +44,31 @@ def project(conn: Connection, before: Session, event: e.Event) -> None:
             asks.cancel(conn, before.id)
         case e.SessionStatusTerminated() if before.asks:
             asks.cancel(conn, before.id)
+        case e.TaskStarted():
+            tasks.put(conn, _task(conn, before, event))
+        case e.TaskEnded():
+            tasks.remove(conn, before.id, event.task_id)
         case _:
             pass
+
+
+def _task(conn: Connection, session: Session, event: e.TaskStarted) -> RunningTask:
+    loop = event.loop or {}
+    parent: EventId | None = loop.get("parent")
+    row = events.by_id(conn, session.id, parent) if parent else None
+    call = e.parse_event(row.body) if row is not None else None
+    given = call.input if isinstance(call, e.AgentToolUse) else {}
+    return RunningTask(
+        session_id=session.id,
+        task_id=event.task_id,
+        event_id=event.id,
+        kind=event.kind,
+        description=event.description,
+        command=str(given["command"]) if "command" in given else None,
+        parent=parent,
+        in_background=bool(loop.get("background")),
+        started_at=event.processed_at or e.now(),
+    )
 
 
 def _answer(conn: Connection, session: Session, event: e.UserToolConfirmation) -> None:

@@ -55,8 +55,6 @@ _SETTINGS: Mapping[str, str] = {
     "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",
     "CLAUDE_CODE_DISABLE_WORKFLOWS": "1",
     "CLAUDE_CODE_DISABLE_CRON": "1",
-    # Keeps sub-agents inside the turn that started them.
-    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
     "LANG": "C.UTF-8",
     "TERM": "dumb",
     "USER": "agent",

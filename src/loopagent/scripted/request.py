@@ -6,6 +6,7 @@ beside other sessions. This module does not decide what to answer.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +71,10 @@ class Conversation:
     system: str = ""
     session: str = ""
     tokens: int = 1
+    standing: int = 0
+    """The tokens that stand before every request of a conversation: system prompt and tools."""
+    is_first: bool = True
+    """Whether nothing was answered yet: what stands is then written to the cache, later read."""
     schema: Mapping[str, Any] | None = None
     """The JSON schema that the answer must meet, if the request has one."""
 
@@ -111,6 +116,8 @@ def read(body: Mapping[str, Any], session: str = "") -> Conversation:
         system=system,
         session=session,
         tokens=max(1, sum(len(plain_text(e.get("content"))) for e in messages) // 4),
+        standing=(len(system) + len(json.dumps(_list(body.get("tools"))))) // 4,
+        is_first=not any(entry.get("role") == "assistant" for entry in messages),
         schema=_schema(body.get("output_config")),
     )
 

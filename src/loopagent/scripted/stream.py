@@ -149,7 +149,6 @@ def pieces(step: Text) -> Iterator[str]:
 
 def message(reply: Round, conversation: Conversation, *, started: bool = False) -> dict[str, Any]:
     """Give the message of a reply: whole, or as it looks when the stream starts."""
-    usage = reply.usage
     return {
         "id": f"msg_{uuid.uuid4().hex[:24]}",
         "type": "message",
@@ -159,12 +158,25 @@ def message(reply: Round, conversation: Conversation, *, started: bool = False) 
         "stop_reason": None if started else reply.stop_reason,
         "stop_sequence": None,
         "usage": {
-            "input_tokens": conversation.tokens if usage.input is None else usage.input,
-            "cache_creation_input_tokens": usage.cache_write,
-            "cache_read_input_tokens": usage.cache_read,
+            **_input_tokens(reply, conversation),
             "output_tokens": 1 if started else _output_tokens(reply),
             "service_tier": "standard",
         },
+    }
+
+
+def _input_tokens(reply: Round, conversation: Conversation) -> dict[str, int]:
+    """As the script says; else an estimate, in which what stands before all comes from the cache."""
+    usage = reply.usage
+    written, read = usage.cache_write, usage.cache_read
+    if usage.input is None and conversation.is_first:
+        written = written or conversation.standing
+    elif usage.input is None:
+        read = read or conversation.standing
+    return {
+        "input_tokens": conversation.tokens if usage.input is None else usage.input,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
     }
 
 

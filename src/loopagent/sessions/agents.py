@@ -16,7 +16,7 @@ from loopagent.domain.ids import (
     new_agent_id,
     new_environment_id,
 )
-from loopagent.errors import ConflictError, NotFoundError
+from loopagent.errors import ConflictError, NotFoundError, PermissionDeniedError
 from loopagent.storage import agents, environments
 from loopagent.storage.agents import AgentQuery
 from loopagent.storage.database import Database
@@ -88,6 +88,8 @@ class Agents:
 
         Raises ConflictError if `version` isn't the newest, or the agent is archived.
         """
+        if agent_id == DEFAULT_AGENT:
+            _need_owner(who)
         present = await self.get(who, agent_id)
         if present.archived_at is not None:
             raise ConflictError("This agent is archived. Create a new one.")
@@ -174,6 +176,8 @@ class Environments:
         self, who: Principal, environment_id: EnvironmentId, fields: Mapping[str, Any]
     ) -> Environment:
         """Change `fields` of an environment."""
+        if environment_id == DEFAULT_ENVIRONMENT:
+            _need_owner(who)
         present = await self.get(who, environment_id)
         changed = present.model_copy(update={**fields, "updated_at": now()})
         await self._database.write(lambda conn: environments.save(conn, changed))
@@ -202,6 +206,11 @@ class Environments:
 
 def _owner(who: Principal, agent_id: AgentId) -> UserId | None:
     return None if agent_id == DEFAULT_AGENT else who.user_id
+
+
+def _need_owner(who: Principal) -> None:
+    if who.user_id != LOCAL_USER:
+        raise PermissionDeniedError("The defaults are the server's owner's. Create your own.")
 
 
 def _keep_default(environment_id: EnvironmentId) -> None:

@@ -88,6 +88,13 @@ class Comeback:
         if cut is not None:
             self._begin(session_id, cut.prompt, replace(cut, is_answered=True))
 
+    async def go_on(self, session_id: SessionId) -> None:
+        """Begin the next queued message, if a process ended between two of them."""
+        outcome = await self._database.write(lambda conn: turns.go_on(self._log, conn, session_id))
+        self._log.published(session_id, outcome.rows)
+        if outcome.prompt is not None:
+            self._deliver(session_id, outcome.prompt)
+
     async def by_hand(self, session_id: SessionId, who: str) -> bool:
         """Somebody wants the lost turn to go on; False if the last turn was not lost."""
         outcome = await self._database.write(

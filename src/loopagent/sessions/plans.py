@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,12 +12,12 @@ import anyio
 
 from loopagent.agent.ports import RunPlan
 from loopagent.config import Settings
-from loopagent.credentials.grants import Grants
-from loopagent.credentials.proxy import CredentialProxy
+from loopagent.credentials.gateway import Gateway
 from loopagent.domain.ids import SessionId
 from loopagent.domain.permissions import Grounds, named_path
 from loopagent.domain.session import Session
 from loopagent.errors import AgentError, WorkspaceGoneError
+from loopagent.sandbox import processes
 from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec
 from loopagent.sandbox.limits import Limits
 from loopagent.sessions.records import Records
@@ -33,10 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Plans:
-    """Prepares and cleans up what a process needs.
-
-    proxy: it has been started. settled: waits a moment until what a session has spent is written.
-    """
+    """Prepares and cleans up what a process needs."""
 
     def __init__(
         self,
@@ -44,19 +41,17 @@ class Plans:
         settings: Settings,
         database: Database,
         workspaces: Workspaces,
-        grants: Grants,
+        gateway: Gateway,
         launcher: Launcher,
-        proxy: CredentialProxy,
-        settled: Callable[[SessionId], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._database = database
         self._workspaces = workspaces
         self.records = Records(database, workspaces)
-        self._grants = grants
+        self._gateway = gateway
         self._launcher = launcher
-        self._proxy = proxy
-        self.settled = settled
+        # Waits a moment until what a session has spent is written.
+        self.settled = gateway.ledger.settled
 
     @property
     def level(self) -> str:
@@ -75,30 +70,31 @@ class Plans:
         beginning = await self.records.prepare(session, cut)
         session = await self._at_this_level(session)
         toolset = session.agent.toolset()
-        socket = await self._socket(session_id)
         tools = toolset.enabled() if toolset is not None else ()
         spec = LaunchSpec(
             session_id=session_id,
             folder=folder,
-            base_url=self._proxy.url,
-            token=await self._grants.issue(session_id, tools),
-            socket=socket,
-            resume_interrupted=cut is not None,
+            base_url=self._gateway.url,
+            token=await self._gateway.grants.issue(session_id, tools),
+            socket=await self._socket(session_id),
+            # Without this turn's prompt in the record, the CLI would run an older turn again.
+            resume_interrupted=beginning.recovery is not None and beginning.recovery.is_recorded,
         )
         cli = await anyio.to_thread.run_sync(self._launcher.prepare, spec)
         inside = self._launcher.inside(folder)
-        saved = inside.config.resolve() / "projects" / PROJECT / session.sdk_session_id
+        projects = inside.config.resolve() / "projects" / PROJECT
         return RunPlan(
             session=session,
             cwd=folder.workspace,
             cli=cli,
             resume=beginning.resume,
             preface=beginning.preface,
+            transcript=self.records.folder(session_id) / f"{session.sdk_session_id}.jsonl",
             grounds=Grounds(
                 toolset=toolset,
                 workspace=PurePosixPath(inside.workspace.resolve()),
                 # The CLI saves long output there and tells the model to read it.
-                readable=(PurePosixPath(saved),),
+                readable=(PurePosixPath(projects / session.sdk_session_id),),
                 isolated=self.level != "none",
             ),
             turn_seconds=self._settings.turn_minutes * 60,
@@ -137,7 +133,7 @@ class Plans:
             return None
         path = self._workspaces.folder(session_id).workspace.with_name("api.sock")
         try:
-            await self._proxy.sockets.open(session_id, path)
+            await self._gateway.sockets.open(session_id, path)
         except OSError as error:
             raise AgentError(
                 "launch_failed",
@@ -150,13 +146,17 @@ class Plans:
     async def clean_up(self, session_id: SessionId) -> None:
         """Take back the grant and end what is left of a session's processes."""
         try:
-            await self._grants.revoke(session_id)
+            await self._gateway.grants.revoke(session_id)
         finally:
-            await self._proxy.sockets.close(session_id)
+            await self._gateway.sockets.close(session_id)
             await anyio.to_thread.run_sync(self._launcher.sweep, session_id)
             self._launcher.forget(session_id)
 
     async def clean_up_all(self, session_ids: Iterable[SessionId]) -> None:
-        """The same for many sessions, at the server's start."""
-        for session_id in session_ids:
+        """End what a server before this one has left of its sessions, these among them."""
+        marked = await anyio.to_thread.run_sync(lambda: {of for _, of in processes.marked()})
+        ours = await self._database.read(
+            lambda conn: [of for of in marked if sessions.exists(conn, of)]
+        )
+        for session_id in {*session_ids, *ours}:
             await anyio.to_thread.run_sync(self._launcher.sweep, session_id)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from loopagent.agent.ports import Prompt, Verdict
+from loopagent.agent.ports import Prompt, Steer, Verdict
 from loopagent.domain.events import Event
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.eventlog.log import EventLog
-from loopagent.sessions import turns
+from loopagent.sessions import steering, turns
 from loopagent.storage.database import Database
 
 
@@ -55,6 +55,17 @@ class SessionPort:
         )
         self._log.published(self._session_id, outcome.rows)
         return outcome.prompt
+
+    async def steers(self, *, with_logged: bool) -> Sequence[Steer]:
+        return await self._database.read(
+            lambda conn: steering.to_hand_over(conn, self._session_id, with_logged=with_logged)
+        )
+
+    async def taken(self, event_id: EventId) -> None:
+        outcome = await self._database.write(
+            lambda conn: steering.take(self._log, conn, self._session_id, event_id)
+        )
+        self._log.published(self._session_id, outcome.rows)
 
     def open_draft(self, event_id: EventId, kind: str) -> None:
         self._live.open_draft(event_id, kind)

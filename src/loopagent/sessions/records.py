@@ -17,6 +17,7 @@ from loopagent.agent.unlogged import catch_up
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, prompt_uuid
 from loopagent.domain.session import Session
+from loopagent.domain.usage import TokenUsage
 from loopagent.sandbox.launcher import PROJECT
 from loopagent.sessions.recovery import CutTurn
 from loopagent.sessions.summary import summary_of
@@ -73,7 +74,8 @@ class Records:
             )
         if await anyio.to_thread.run_sync(transcript.can_resume, path):
             return Beginning(resume=True, recovery=recovery)
-        if not session.turns:
+        if not session.turns or session.usage == TokenUsage():
+            # The model was never asked: turns that were stopped before that leave no record.
             return Beginning(resume=False, recovery=recovery)
         log.warning("%s: its record is gone; a summary of the log takes its place", session.id)
         told = await self._database.read(lambda conn: _told(conn, session))
@@ -105,9 +107,8 @@ def _told(conn: Connection, session: Session) -> list[e.Event]:
     rows = events.page(conn, session.id, limit=_ROWS, order="desc", types=_TOLD)
     told = [e.parse_event(row.body) for row in reversed(rows)]
     if session.is_busy:  # the prompt of the turn under way is given to the agent as it is
-        last = max(
-            (i for i, event in enumerate(told) if isinstance(event, e.UserMessage)), default=0
-        )
+        begun = (isinstance(event, e.UserMessage) and not event.joined for event in told)
+        last = max((i for i, is_begun in enumerate(begun) if is_begun), default=0)
         del told[last:]
     return told
 

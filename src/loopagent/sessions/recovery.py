@@ -50,7 +50,7 @@ async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId
         for row in rows:
             event = e.parse_event(row.body)
             turn.append(event)
-            if isinstance(event, e.UserMessage):
+            if isinstance(event, e.UserMessage) and not event.joined:
                 break
         turn.reverse()
         if not turn or not isinstance(turn[0], e.UserMessage):

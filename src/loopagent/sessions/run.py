@@ -34,6 +34,18 @@ class Run:
         return self.prompt is None and self.runner is not None and not self.runner.is_busy
 
     @property
+    def has_tasks(self) -> bool:
+        """Whether sub-agents or background commands run in its process."""
+        return self.runner is not None and self.runner.tasks > 0
+
+    @property
+    def begun(self) -> int:
+        """The seq of the message whose turn it has, or is about to begin; 0 if there is none."""
+        if self.runner is not None and self.runner.turn is not None:
+            return self.runner.turn.seq
+        return self.prompt.seq if self.prompt is not None else 0
+
+    @property
     def last_used(self) -> float:
         """Moment of the monotonic clock; 0.0 before there is a process."""
         return self.runner.last_used if self.runner is not None else 0.0
@@ -61,11 +73,14 @@ class Run:
 
 
 def make_room(runs: Sequence[Run]) -> None:
-    """End the process that has been idle for longest, else one that waits for an answer, if any."""
+    """End the process that has been idle for longest, else one that waits for an answer, if any.
+
+    One in which background tasks run comes after the others that are idle.
+    """
     idle = [run for run in runs if run.is_idle]
     waiting = [run for run in runs if run.waiting_since is not None]
     if idle:
-        min(idle, key=lambda run: run.last_used).end()
+        min(idle, key=lambda run: (run.has_tasks, run.last_used)).end()
     elif waiting:
         min(waiting, key=lambda run: run.waiting_since or 0.0).park()
 
@@ -73,7 +88,7 @@ def make_room(runs: Sequence[Run]) -> None:
 def close_idle_since(runs: Sequence[Run], moment: float) -> None:
     """End processes that were last used before `moment` of the monotonic clock."""
     for run in runs:
-        if run.is_idle and run.last_used < moment:
+        if run.is_idle and not run.has_tasks and run.last_used < moment:
             run.end()
 
 

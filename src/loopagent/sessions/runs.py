@@ -7,12 +7,14 @@ from typing import Protocol
 from loopagent.agent.ports import Prompt, Verdict
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.domain.session import Session
+from loopagent.sessions.stopping import Asides
 
 
 class Runs(Protocol):
     """What the verbs need of the supervisor."""
 
     level: str
+    asides: Asides
 
     def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
         """A turn has begun in the log: give its message to the agent."""
@@ -23,8 +25,8 @@ class Runs(Protocol):
     async def resume(self, session_id: SessionId, who: str) -> bool:
         """Run a lost turn again because `who` wants it; False if the last one was not lost."""
 
-    async def interrupt(self, session_id: SessionId) -> None:
-        """Stop the turn that is under way."""
+    async def interrupt(self, session_id: SessionId, seq: int | None = None) -> None:
+        """Stop the turn that is under way; with `seq`, only the one to which that row belongs."""
 
     def warm(self, session_id: SessionId) -> None:
         """Connect in the background, so that the next message need not wait."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from loopagent.agent.ports import Verdict
-from loopagent.auth.principal import Principal
+from loopagent.auth.principal import WRITE, Principal
 from loopagent.domain import events as e
 from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, new_session_id
 from loopagent.domain.money import MicroUSD
@@ -21,11 +21,11 @@ from loopagent.sessions import turns
 from loopagent.sessions.agents import Agents, Environments
 from loopagent.sessions.checks import check_message, clean_title, model_choice
 from loopagent.sessions.making import make
+from loopagent.sessions.outcome import Outcome
 from loopagent.sessions.runs import Runs
 from loopagent.storage import asks, blobs, events, queue, sessions
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Connection, Database
-from loopagent.storage.queue import QueuedMessage
 from loopagent.storage.sessions import SessionQuery
 from loopagent.workspaces.workspaces import Workspaces
 
@@ -35,7 +35,6 @@ _GO_ON = "Continue where you left off."
 # The verb `list` hides the built-in name inside the class.
 Answers: TypeAlias = list[str]
 Rows: TypeAlias = list[StoredEvent]
-Waiting: TypeAlias = list[QueuedMessage]
 OpenAsks: TypeAlias = list[Ask]
 
 
@@ -82,7 +81,6 @@ class Sessions:
 
         session_id: makes a second try harmless: what the first one has made is gone on with.
         overrides: fields of the agent that differ for this session.
-
         Raises NotFoundError (agent, environment), UnknownTemplateError, InvalidRequestError.
         """
         for message in messages:
@@ -108,8 +106,7 @@ class Sessions:
             budget=budget,
             sdk_session_id=str(uuid.uuid4()),
         )
-        is_again = session_id is not None
-        await make(self._workspaces, self._database, session, is_again=is_again)
+        await make(self._workspaces, self._database, session, is_again=session_id is not None)
         for message in messages:
             await self._message(who, session.id, message)
         return await self.get(who, session.id)
@@ -202,26 +199,15 @@ class Sessions:
         await self._workspaces.remove(session_id)
 
     async def warm(self, who: Principal, session_id: SessionId) -> None:
-        """Somebody looks at the session: connect its agent in the background."""
+        """Somebody who may write looks at the session: connect its agent in the background."""
         session = await self.get(who, session_id)
-        if session.archived_at is None and not session.is_busy:
+        if WRITE in who.scopes and session.archived_at is None and not session.is_busy:
             self._runs.warm(session_id)
 
     async def events(self, who: Principal, session_id: SessionId, **query: object) -> Rows:
         """A page of the log; `query` as EventLog.page takes it."""
         await self.get(who, session_id)
         return await self._log.page(session_id, **query)  # type: ignore[arg-type]
-
-    async def queue(self, who: Principal, session_id: SessionId) -> Waiting:
-        """Messages that wait for their turn, in order."""
-        await self.get(who, session_id)
-        return await self._database.read(lambda conn: queue.listed(conn, session_id))
-
-    async def unqueue(self, who: Principal, session_id: SessionId, event_id: EventId) -> None:
-        """Take a message out of the queue; raises NotFoundError once its turn has begun."""
-        await self.get(who, session_id)
-        await self._database.write(lambda conn: queue.remove(conn, session_id, event_id))
-        self._log.ring(session_id)
 
     async def asks(self, who: Principal, session_id: SessionId) -> OpenAsks:
         """Open asks, oldest first."""
@@ -238,7 +224,7 @@ class Sessions:
     async def _message(self, who: Principal, session_id: SessionId, message: e.UserMessage) -> str:
         check_message(message)
 
-        def take(conn: Connection) -> turns.Outcome:
+        def take(conn: Connection) -> Outcome:
             if queue.count(conn, session_id) >= MAX_QUEUE:
                 raise ConflictError(
                     f"{MAX_QUEUE} messages are waiting already. Remove some or wait."
@@ -248,22 +234,23 @@ class Sessions:
         outcome = await self._write(session_id, take)
         if outcome.prompt is not None:
             self._runs.deliver(session_id, outcome.prompt)
-        elif not outcome.rows:
+        elif outcome.queued is not None:
             self._log.live(session_id).notice(message.type, outcome.answer)
+            await self._runs.asides.hurry(session_id, outcome.queued, message.id)
         return outcome.answer
 
     async def _interrupt(self, session_id: SessionId, interrupt: e.UserInterrupt) -> str:
-        def take(conn: Connection) -> turns.Outcome:
+        def take(conn: Connection) -> Outcome:
             turns.writable(conn, session_id)
             known = events.by_id(conn, session_id, interrupt.id)
             if known is not None:
-                return turns.Outcome(answer=known.body)
+                return Outcome(answer=known.body)
             rows = self._log.append_in(conn, session_id, [interrupt])
-            return turns.Outcome(rows=rows, answer=rows[0].body)
+            return Outcome(rows=rows, answer=rows[0].body)
 
         outcome = await self._write(session_id, take)
         if outcome.rows:
-            await self._runs.interrupt(session_id)
+            await self._runs.interrupt(session_id, outcome.rows[0].seq)
         return outcome.answer
 
     async def _confirm(
@@ -276,7 +263,7 @@ class Sessions:
         answer = answer.model_copy(update={"loop": loop})
         after: list[Session] = []
 
-        def take(conn: Connection) -> turns.Outcome:
+        def take(conn: Connection) -> Outcome:
             outcome, session = turns.confirm(self._log, conn, session_id, answer)
             after[:] = [session]
             return outcome
@@ -293,9 +280,7 @@ class Sessions:
     async def _append(self, session_id: SessionId, event: e.Event) -> None:
         await self._log.append(session_id, [event])
 
-    async def _write(
-        self, session_id: SessionId, take: Callable[[Connection], turns.Outcome]
-    ) -> turns.Outcome:
+    async def _write(self, session_id: SessionId, take: Callable[[Connection], Outcome]) -> Outcome:
         outcome = await self._database.write(take)
         self._log.published(session_id, outcome.rows)
         return outcome

@@ -11,16 +11,17 @@ from loopagent.auth.principal import Principal
 from loopagent.credentials.budget import standings
 from loopagent.domain import events as e
 from loopagent.domain.budget import Limits, Standing, standing_of
-from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.ids import AgentId, EventId, SessionId
 from loopagent.domain.money import MicroUSD, to_dollars
 from loopagent.domain.session import Session
 from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError
 from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import turns
+from loopagent.sessions.outcome import Outcome
 from loopagent.sessions.runs import Runs
 from loopagent.storage import events, sessions, usage
 from loopagent.storage.database import Connection, Database
-from loopagent.storage.usage import Group, Total
+from loopagent.storage.usage import Account, Group, Place, Total
 
 # The agent program has kept what it was doing; these words are no new task.
 GO_ON = "Continue from where you left off."
@@ -81,9 +82,19 @@ class Spending:
             lambda conn: usage.totals(conn, by, owner=who.user_id, first=first, last=last)
         )
 
-    async def titles(self, ids: Sequence[str]) -> dict[str, str]:
-        """The titles of those sessions that still are."""
-        return await self._database.read(lambda conn: usage.titles(conn, ids))
+    async def today(self, who: Principal) -> list[Standing]:
+        """How far the caller's and everybody's budget of this day are spent."""
+        place = Place(owner=who.user_id, agent_id=AgentId(""), budget=None, turn_id=None)
+        daily = Limits(user=self._limits.user, day=self._limits.day)
+        if not daily:
+            return []
+        day = e.now().date().isoformat()
+        sums = await self._database.read(lambda conn: usage.sums(conn, SessionId(""), place, day))
+        return standings(daily, place, sums)
+
+    async def accounts(self, who: Principal, ids: Sequence[str]) -> dict[str, Account]:
+        """Title and both accounts of those of the caller's sessions that still are."""
+        return await self._database.read(lambda conn: usage.accounts(conn, who.user_id, ids))
 
     async def set_budget(
         self, who: Principal, session_id: SessionId, amount: MicroUSD | None
@@ -102,7 +113,7 @@ class Spending:
         InvalidRequestError if `amount` is spent already.
         """
 
-        def write(conn: Connection) -> turns.Outcome:
+        def write(conn: Connection) -> Outcome:
             session = turns.writable(conn, session_id)
             if session.owner != who.user_id:
                 raise NotFoundError(f"There is no session {session_id}.")
@@ -117,8 +128,8 @@ class Spending:
             rows = self._log.append_in(conn, session_id, changes) if changes else []
             message = e.UserMessage(content=[e.text_block(GO_ON)], loop={"goes_on": True})
             begun = turns.begin(self._log, conn, sessions.get(conn, session_id), message)
-            prompt = Prompt(event_id=message.id, content=list(message.content))
-            return turns.Outcome(rows=[*rows, *begun], prompt=prompt)
+            prompt = Prompt(event_id=message.id, content=list(message.content), seq=begun[0].seq)
+            return Outcome(rows=[*rows, *begun], prompt=prompt)
 
         outcome = await self._database.write(write)
         self._log.published(session_id, outcome.rows)

@@ -29,6 +29,8 @@ from loopagent.sessions.plans import Plans
 from loopagent.sessions.port import SessionPort
 from loopagent.sessions.recovery import CutTurn
 from loopagent.sessions.run import Run, close_idle_since, close_waiting_since, make_room
+from loopagent.sessions.stopping import Asides
+from loopagent.sessions.tasks import close_all_tasks, close_tasks
 from loopagent.storage import sessions
 from loopagent.storage.database import Database
 
@@ -78,6 +80,7 @@ class Supervisor:
             reset_of=reset_of,
         )
         self._runs: dict[SessionId, Run] = {}
+        self.asides = Asides(self._runs, self.interrupt)
         self._places = anyio.Condition()
         self._tasks: TaskGroup | None = None
         self._closing = False
@@ -108,6 +111,8 @@ class Supervisor:
 
     def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
         run = self._runs.get(session_id)
+        if run is not None and prompt.seq < run.begun:
+            return  # its turn was ended at once, and a later one has begun
         if run is None or not run.takes_prompts:
             self._start(session_id, prompt=prompt)
         elif run.runner is not None:
@@ -123,11 +128,17 @@ class Supervisor:
             # The process that asked is gone, or going: the next one knows the answer.
             self._spawn(self._after_answer, session.id)
 
-    async def interrupt(self, session_id: SessionId) -> None:
+    async def interrupt(self, session_id: SessionId, seq: int | None = None) -> None:
         run = self._runs.get(session_id)
         runner = run.runner if run is not None and run.takes_prompts else None
-        if runner is not None and runner.is_busy:
-            runner.interrupt()
+        if runner is not None and runner.turn is not None:
+            if seq is None or runner.turn.seq < seq:
+                runner.interrupt()
+            return
+        # As a write, this waits for the end of a turn that is being written just now.
+        if seq is not None and not await self._database.write(
+            lambda conn: turns.is_under_way(conn, session_id, seq)
+        ):
             return
         await self._end_run(run)
         await self._comeback.end(session_id, "interrupted")
@@ -157,6 +168,7 @@ class Supervisor:
         """Run again what was under way when the server ended; gives the number of sessions."""
         found = await self._database.read(sessions.running)
         await self._plans.clean_up_all(found)
+        await close_all_tasks(self._database, self._log)
         for session_id in found:
             self._spawn(self._after_loss, session_id)
         return len(found)
@@ -219,9 +231,9 @@ class Supervisor:
         run.runner = self._runner_type(plan, port, self._plans.resolver(run.session_id))
         if run.cut is not None and not run.cut.is_answered:
             await port.emit([e.SessionStatusRunning()])
-        if run.prompt is not None:
-            run.runner.prompt(run.prompt)
-            run.prompt = None
+        prompt, run.prompt = run.prompt, None
+        if prompt is not None and plan.session.is_busy:  # else it was interrupted meanwhile
+            run.runner.prompt(prompt)
         await run.runner.run()
 
     async def _finish(self, run: Run, error: AgentError | None) -> None:
@@ -232,6 +244,7 @@ class Supervisor:
         refused = run.runner.refused if run.runner is not None else None
         try:
             await self._plans.clean_up(run.session_id)
+            await close_tasks(self._database, self._log, run.session_id)
             if refused is not None:
                 await self._plans.records.leave_out(run.session_id, refused)
         except LoopError as failure:
@@ -250,15 +263,7 @@ class Supervisor:
         elif wanted and (error is not None or not run.scope.cancel_called):
             self._spawn(lambda sid: self._after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
-            self._spawn(self._go_on, run.session_id)
-
-    async def _go_on(self, session_id: SessionId) -> None:
-        """Begin the next queued message, if the process ended between two of them."""
-
-        outcome = await self._database.write(lambda conn: turns.go_on(self._log, conn, session_id))
-        self._log.published(session_id, outcome.rows)
-        if outcome.prompt is not None:
-            self.deliver(session_id, outcome.prompt)
+            self._spawn(self._comeback.go_on, run.session_id)
 
     # -- places among the live processes ----------------------------------------------------
 

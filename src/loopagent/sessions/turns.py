@@ -7,32 +7,20 @@ followers by the caller after the commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from loopagent.agent.ports import Prompt, Verdict
+from loopagent.agent.ports import Verdict
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, UserId
 from loopagent.domain.session import Session
 from loopagent.errors import SessionArchivedError
 from loopagent.eventlog.log import EventLog, StoredEvent
+from loopagent.sessions import steering
+from loopagent.sessions.outcome import Outcome
 from loopagent.storage import asks, events, queue, sessions
 from loopagent.storage.database import Connection
 
 _TITLE = 80
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a transaction did.
-
-    rows: new rows, to be published.
-    answer: the wire's JSON of the event that was sent.
-    prompt: the message whose turn has begun.
-    """
-
-    rows: list[StoredEvent] = field(default_factory=list)
-    answer: str = ""
-    prompt: Prompt | None = None
 
 
 def writable(conn: Connection, session_id: SessionId) -> Session:
@@ -48,7 +36,10 @@ def writable(conn: Connection, session_id: SessionId) -> Session:
 def send_message(
     log: EventLog, conn: Connection, session_id: SessionId, owner: UserId, message: e.UserMessage
 ) -> Outcome:
-    """Begin a turn with `message`, or queue it while the session is busy; the same id only once."""
+    """Begin a turn with `message`, or queue it while the session is busy; the same id only once.
+
+    Its mode says what place it gets among those that wait.
+    """
     session = writable(conn, session_id)
     known = events.by_id(conn, session_id, message.id)
     if known is not None:
@@ -58,14 +49,14 @@ def send_message(
         if queued.event_id == message.id:
             return Outcome(answer=queued.body)
     if session.is_busy or waiting:
-        body = e.encode_event(message)
-        queue.push(conn, session_id, message.id, body, owner)
-        if not session.is_over_budget:
-            return Outcome(answer=body)
-        # A budget has kept the queue waiting; a person's word starts it again.
-        return replace(next_queued(log, conn, session), answer=body)
+        outcome = steering.enqueue(log, conn, session_id, owner, message)
+        if not session.holds_queue:
+            return outcome
+        # A budget or the key has kept the queue waiting; a person's word starts it again.
+        return replace(next_queued(log, conn, session), answer=outcome.answer)
     rows = begin(log, conn, session, message)
-    return Outcome(rows=rows, answer=rows[0].body, prompt=_prompt(message))
+    prompt = steering.prompt_of(message, rows[0].seq)
+    return Outcome(rows=rows, answer=rows[0].body, prompt=prompt)
 
 
 def end_turn(
@@ -74,7 +65,7 @@ def end_turn(
     """Append the end of a turn and begin the next queued message's, if there is one."""
     rows = log.append_in(conn, session_id, ending)
     session = sessions.get(conn, session_id)
-    if session.is_busy or session.archived_at is not None or session.is_over_budget:
+    if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome(rows=rows)
     following = next_queued(log, conn, session)
     return Outcome(rows=[*rows, *following.rows], prompt=following.prompt)
@@ -83,7 +74,7 @@ def end_turn(
 def go_on(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
     """Begin the next queued message of a session that rests."""
     session = sessions.get(conn, session_id, lock=True)
-    if session.is_busy or session.archived_at is not None or session.is_over_budget:
+    if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome()
     return next_queued(log, conn, session)
 
@@ -93,9 +84,9 @@ def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
     queued = queue.pop_first(conn, session.id)
     if queued is None:
         return Outcome()
-    message = e.parse_event(queued.body)
-    assert isinstance(message, e.UserMessage)
-    return Outcome(rows=begin(log, conn, session, message), prompt=_prompt(message))
+    message = queued.message
+    rows = begin(log, conn, session, message)
+    return Outcome(rows=rows, prompt=steering.prompt_of(message, rows[0].seq))
 
 
 def take_up(log: EventLog, conn: Connection, session_id: SessionId, who: str) -> Outcome:
@@ -148,6 +139,16 @@ def confirm(
     return Outcome(rows=rows, answer=rows[0].body), sessions.get(conn, session_id)
 
 
+def is_under_way(conn: Connection, session_id: SessionId, seq: int) -> bool:
+    """Whether the turn to which the row `seq` belongs has not ended yet."""
+    session = sessions.get(conn, session_id, lock=True)
+    if not session.is_busy:
+        return False
+    later = events.page(conn, session_id, after=seq, types=("user.message",))
+    messages = (e.parse_event(row.body) for row in later)
+    return not any(isinstance(m, e.UserMessage) and not m.joined for m in messages)
+
+
 def begin(
     log: EventLog, conn: Connection, session: Session, message: e.UserMessage
 ) -> list[StoredEvent]:
@@ -167,10 +168,6 @@ def _title(message: e.UserMessage) -> str:
     if len(line) <= _TITLE:
         return line
     return line[:_TITLE].rsplit(" ", 1)[0] + "…"
-
-
-def _prompt(message: e.UserMessage) -> Prompt:
-    return Prompt(event_id=message.id, content=list(message.content))
 
 
 def _requires_action(waiting: Sequence[EventId]) -> e.SessionStatusIdle:

@@ -48,6 +48,34 @@ users = Table(
     _text("created_at"),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("owner"),
+    _text("name"),
+    Column("token_hash", Text, nullable=False, unique=True),
+    _text("scopes"),
+    _text("created_at"),
+    _text("last_used_at", nullable=True),
+    _text("revoked_at", nullable=True),
+    Index("tokens_by_owner", "owner", "created_at"),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("owner"),
+    Column("token_hash", Text, nullable=False, unique=True),
+    _text("client"),
+    _text("browser"),
+    _text("created_at"),
+    _text("last_used_at"),
+    _text("expires_at"),
+    Index("sign_ins_by_owner", "owner", "created_at"),
+)
+
 agents = Table(
     "agents",
     metadata,
@@ -176,6 +204,21 @@ asks = Table(
     Index("asks_by_session", "session_id", "status"),
 )
 
+tasks = Table(
+    "tasks",
+    metadata,
+    _text("session_id"),
+    _text("task_id"),
+    _text("event_id"),
+    _text("kind"),
+    _text("description"),
+    _text("command", nullable=True),
+    _text("parent", nullable=True),
+    _int("background"),
+    _text("started_at"),
+    PrimaryKeyConstraint("session_id", "task_id"),
+)
+
 grants = Table(
     "grants",
     metadata,
@@ -239,4 +282,4 @@ idempotency = Table(
 )
 
 # Tables whose rows go with their session.
-OF_A_SESSION = (events, blobs, drafts, queue, asks, grants)
+OF_A_SESSION = (events, blobs, drafts, queue, asks, tasks, grants)

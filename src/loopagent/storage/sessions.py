@@ -116,6 +116,14 @@ def running(conn: Connection) -> list[SessionId]:
     return [SessionId(row.id) for row in rows]
 
 
+def without_key(conn: Connection) -> list[SessionId]:
+    """Sessions at rest whose last turn ended because the key was refused, longest ago first."""
+    c = sessions.c
+    refused = c.error.like('%"type":"authentication_error"%')
+    wanted = select(c.id).where(c.status == "idle", c.archived_at.is_(None), refused)
+    return [SessionId(row.id) for row in conn.execute(wanted.order_by(c.updated_at))]
+
+
 def count_by_status(conn: Connection) -> dict[str, int]:
     """How many sessions there are of each status, archived ones left out."""
     c = sessions.c

@@ -94,6 +94,16 @@ class Total:
     last: str
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A session's title, and its cost by our metering and by the agent program's report."""
+
+    title: str | None
+    cost: MicroUSD
+    reported: MicroUSD
+    turns: int
+
+
 def save(conn: Connection, rows: Sequence[UsageRow]) -> None:
     """Insert or update rows by their ids; a row that is no longer open is never opened again."""
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
@@ -205,10 +215,16 @@ def totals(
     return [_total(row, len(keys)) for row in conn.execute(wanted.limit(limit))]
 
 
-def titles(conn: Connection, ids: Collection[str]) -> dict[str, str]:
-    """The titles of those sessions that still are."""
-    found = select(sessions.c.id, sessions.c.title).where(sessions.c.id.in_(ids))
-    return {row.id: row.title or "Untitled" for row in conn.execute(found)}
+def accounts(conn: Connection, owner: UserId, ids: Collection[str]) -> dict[str, Account]:
+    """Those of the owner's sessions that still are."""
+    c = sessions.c
+    found = select(c.id, c.title, c.cost, c.reported_cost, c.turns).where(
+        c.id.in_(ids), c.owner == owner
+    )
+    return {
+        row.id: Account(row.title, MicroUSD(row.cost), MicroUSD(row.reported_cost), row.turns)
+        for row in conn.execute(found)
+    }
 
 
 def _conditions(

@@ -10,7 +10,17 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from loopagent.web.api import agents, environments, events, health, sessions, short, usage
+from loopagent.web.api import (
+    agents,
+    environments,
+    events,
+    health,
+    queue,
+    sessions,
+    short,
+    tasks,
+    usage,
+)
 from loopagent.web.api.once import Once
 from loopagent.web.errors import add_error_handlers
 from loopagent.web.pages import routes
@@ -35,7 +45,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.once = Once(lambda: app.state.services.database)
     app.state.error_page = error_page
     add_error_handlers(app)
-    for part in (health, agents, environments, sessions, events, short, usage):
+    for part in (health, agents, environments, sessions, queue, tasks, events, short, usage):
         app.include_router(part.router)
     app.include_router(routes.router, include_in_schema=False)
     if STATIC.is_dir():

@@ -5,34 +5,43 @@ Owns the rules that need no route. Who somebody is, `auth` knows; what they may 
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import logging
 from collections.abc import Callable
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+import anyio
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loopagent.config import Settings
+from loopagent.auth.principal import ADMIN, READ, WRITE, Principal
 from loopagent.domain.ids import new_request_id
 from loopagent.errors import LoopError, NotAuthenticatedError
 from loopagent.web.errors import answer_to, error_response, wants_page
+from loopagent.web.forwarding import believe
+from loopagent.web.origins import SAFE_METHODS, host_problem, origin_problem
+from loopagent.web.rate import Rate
 from loopagent.web.services import Services
 
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 12_000_000
+# A body may take half a minute, and longer if it is big: 20 kB a second are enough.
+_BODY_SECONDS = 30.0
+_BODY_PACE = 20_000
 # How much of a body that is too large is read and thrown away: a client that is still sending
 # would otherwise see a broken connection in place of the answer.
 _DRAIN_LIMIT = 64_000_000
 _TOO_LARGE = f"The body is too large: the limit is {BODY_LIMIT // 1_000_000} MB. Send less at once."
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/favicon.ico"})
+_TOO_SLOW = "The body came too slowly, so the server stopped waiting. Send it again."
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/logout", "/set-up", "/favicon.ico"})
 _HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+# A caller's share, where callers are told apart. A person at a page needs a few a second.
+_PER_SECOND = 100
+_BURST = 1000
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -44,6 +53,8 @@ _ANSWER_HEADERS = tuple(
     for name, value in {
         "content-security-policy": CONTENT_SECURITY_POLICY,
         "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "x-permitted-cross-domain-policies": "none",
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
@@ -51,6 +62,27 @@ _ANSWER_HEADERS = tuple(
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     }.items()
 )
+_NOT_KEPT = (b"cache-control", b"no-store")
+_ONLY_TLS = (b"strict-transport-security", b"max-age=31536000")
+
+
+class _Answer:
+    """Sends an answer with the headers that every one carries."""
+
+    def __init__(self, send: Send, request_id: str, *, is_https: bool) -> None:
+        self._send = send
+        self._headers = [*_ANSWER_HEADERS, (b"request-id", request_id.encode())]
+        if is_https:
+            self._headers.append(_ONLY_TLS)
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            given = message.get("headers", ())
+            is_kept = any(name == b"cache-control" for name, _ in given)
+            message["headers"] = [*given, *self._headers, *(() if is_kept else (_NOT_KEPT,))]
+        await self._send(message)
 
 
 class Gate:
@@ -59,6 +91,7 @@ class Gate:
     def __init__(self, app: ASGIApp, services: Callable[[], Services]) -> None:
         self._app = app
         self._services = services
+        self._rate = Rate(_PER_SECOND, _BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,130 +99,88 @@ class Gate:
             return
         request_id = new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
-        own_headers = (*_ANSWER_HEADERS, (b"request-id", request_id.encode()))
-        started = False
-
-        async def answer(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [*message.get("headers", ()), *own_headers]
-            await send(message)
-
+        believe(scope, Headers(scope=scope), self._services().settings.trusted_proxies)
+        answer = _Answer(send, request_id, is_https=scope["scheme"] == "https")
         try:
             await self._admit(scope, receive, answer)
         except ClientDisconnect:
             log.debug("%s: the client left", request_id)
         except Exception:  # The border of the HTTP side: whatever fails, the client gets an answer.
             log.exception("%s: %s %s failed", request_id, scope["method"], scope["path"])
-            if not started:
+            if not answer.started:
                 message = f"Something went wrong here. The server's log has it under {request_id}."
                 await error_response(Request(scope), 500, message)(scope, receive, answer)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _admit(self, scope: Scope, receive: Receive, send: _Answer) -> None:
         request = Request(scope)
-        refusal = self._refusal(request)
+        refusal = self._refusal(request) or await self._identify(request)
         if refusal is not None:
             await _drain(request.headers, receive)
             await refusal(scope, receive, send)
             return
-        if request.method not in _SAFE_METHODS:
+        if request.method not in SAFE_METHODS:
             receive = _bounded(receive)
-        await self._app(scope, receive, send)
+        who: Principal | None = getattr(request.state, "principal", None)
+        if who is None or not who.credential:
+            await self._app(scope, receive, send)
+            return
+        # Whoever is signed out, or whose token is revoked, sees nothing more of an open stream.
+        with anyio.CancelScope() as cut:
+            # The request that signs out has not been answered yet, and shall be.
+            keyring = self._services().auth.keyring
+            with keyring.held(who.credential, lambda: cut.cancel() if send.started else None):
+                await self._app(scope, receive, send)
+        if cut.cancelled_caught:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _refusal(self, request: Request) -> Response | None:
-        services = self._services()
         headers = request.headers
         path = request.url.path
-        problem = host_problem(headers, services.settings) if path not in _HEALTH_PATHS else None
-        if problem:
-            return error_response(request, 421 if headers.get("host") else 400, problem)
+        if path not in _HEALTH_PATHS:
+            problem = host_problem(headers, self._services().settings)
+            if problem:
+                return error_response(request, 421 if headers.get("host") else 400, problem)
         problem = origin_problem(request.method, headers)
         if problem:
             return error_response(request, 403, problem, code="cross_origin")
         if _declared_size(headers) > BODY_LIMIT:
             return error_response(request, 413, _TOO_LARGE)
-        if path in _OPEN_PATHS or path.startswith("/static/"):
-            return None
+        return None
+
+    async def _identify(self, request: Request) -> Response | None:
+        """Put the caller into the request's state; an answer if it may not come in."""
+        auth = self._services().auth
+        headers = request.headers
+        path = request.url.path
+        client = request.client.host if request.client else ""
+        is_strange = path in OPEN_PATHS or path.startswith("/static/")
         try:
-            request.state.principal = services.auth.principal_of(
+            if is_strange:
+                if not auth.is_open:
+                    self._rate.take(client)
+                return None
+            who = await auth.principal_of(
                 authorization=headers.get("authorization"),
                 x_api_key=headers.get("x-api-key"),
                 cookie=headers.get("cookie"),
-                client=request.client.host if request.client else "",
+                client=client,
             )
+            if not auth.is_open:
+                self._rate.take(who.credential or who.user_id)
+            who.need(needed_scope(request.method, path))
         except NotAuthenticatedError as error:
             return _sign_in(request, error)
         except LoopError as error:
             return answer_to(request, error)
+        request.state.principal = who
         return None
 
 
-def host_problem(headers: Headers, settings: Settings) -> str | None:
-    """Why the request's Host is refused: a page of another name must not reach us (rebinding)."""
-    hosts = headers.getlist("host")
-    if len(hosts) != 1 or not hosts[0]:
-        return "The request must have exactly one Host header."
-    name = host_name(hosts[0])
-    if name is None:
-        return "The Host header cannot be read. Use the server's name or address and its port."
-    known = _LOOPBACK_NAMES | {settings.host.lower(), *(h.lower() for h in settings.trusted_hosts)}
-    if name in known:
-        return None
-    # A rebinding attack needs a name, so an address is safe where other machines may come in.
-    if settings.is_public and _is_address(name):
-        return None
-    return (
-        f"This server does not answer to the name {name}. If it should, add it to "
-        "LOOP_AGENT_TRUSTED_HOSTS and restart."
-    )
-
-
-def host_name(host: str) -> str | None:
-    """The name in a Host header without its port, in lower case; None if it can't be read."""
-    try:
-        parts = urlsplit(f"//{host}")
-        parts.port  # noqa: B018 -- reading it raises ValueError if it is no number
-    except ValueError:
-        return None
-    return parts.hostname if parts.netloc == host and "@" not in host else None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def origin_problem(method: str, headers: Headers) -> str | None:
-    """Why a request from a page of another origin is refused; programs send neither header."""
-    site = headers.get("sec-fetch-site")
-    if method in _SAFE_METHODS:
-        foreign = site in {"cross-site", "same-site"}
-        followed_a_link = headers.get("sec-fetch-mode") == "navigate"
-        return _FOREIGN if foreign and not followed_a_link else None
-    if _has_own_credentials(headers):
-        return None
-    if site is not None:
-        return None if site in {"same-origin", "none"} else _FOREIGN
-    origin = headers.get("origin")
-    if origin is None:
-        return None
-    same = urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
-    return None if same else _FOREIGN
-
-
-_FOREIGN = "The request comes from a page of another site. Open the dashboard by its own address."
-
-
-def _has_own_credentials(headers: Headers) -> bool:
-    """True for credentials that no browser adds by itself (Basic ones it does)."""
-    if "cookie" in headers:
-        return False
-    bearer = headers.get("authorization", "").lower().startswith("bearer ")
-    return bearer or "x-api-key" in headers
+def needed_scope(method: str, path: str) -> str:
+    """The scope that a request needs; no route can forget to ask for it."""
+    if path == "/security" or path.startswith("/security/"):
+        return ADMIN
+    return READ if method in SAFE_METHODS else WRITE
 
 
 def _sign_in(request: Request, error: NotAuthenticatedError) -> Response:
@@ -212,21 +203,33 @@ async def _drain(headers: Headers, receive: Receive) -> None:
     if "content-length" not in headers and "transfer-encoding" not in headers:
         return
     size = 0
-    while size < _DRAIN_LIMIT:
-        message = await receive()
-        size += len(message.get("body", b""))
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return
+    with anyio.move_on_after(_BODY_SECONDS):
+        while size < _DRAIN_LIMIT:
+            message = await receive()
+            size += len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body"):
+                return
 
 
 def _bounded(receive: Receive) -> Receive:
-    """`receive` that refuses a body which grows over the limit, whatever was declared."""
+    """`receive` that refuses a body which grows over the limit or comes too slowly."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
     size = 0
+    is_whole = False
 
     async def bounded() -> Message:
-        nonlocal size
-        message = await receive()
+        nonlocal size, is_whole
+        if is_whole:
+            # Only its end is left to be heard of, and that may take as long as the answer.
+            return await receive()
+        try:
+            async with asyncio.timeout_at(began + _BODY_SECONDS + size / _BODY_PACE):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, _TOO_SLOW, {"connection": "close"}) from None
         size += len(message.get("body", b""))
+        is_whole = not message.get("more_body")
         if size > BODY_LIMIT:
             raise HTTPException(413, _TOO_LARGE)
         return message

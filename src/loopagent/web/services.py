@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from loopagent.auth.principal import Auth
+    from loopagent.auth.account import Account
+    from loopagent.auth.auth import Auth
     from loopagent.config import Settings
+    from loopagent.credentials.keywatch import KeyWatch
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
+    from loopagent.sessions.tasks import Tasks
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
 
@@ -27,9 +31,15 @@ class Services(Protocol):
     @property
     def auth(self) -> Auth: ...
     @property
+    def account(self) -> Account: ...
+    @property
     def sessions(self) -> Sessions: ...
     @property
     def spending(self) -> Spending: ...
+    @property
+    def queue(self) -> Queue: ...
+    @property
+    def tasks(self) -> Tasks: ...
     @property
     def agents(self) -> Agents: ...
     @property
@@ -40,6 +50,8 @@ class Services(Protocol):
     def workspaces(self) -> Workspaces: ...
     @property
     def supervisor(self) -> Supervisor: ...
+    @property
+    def key(self) -> KeyWatch: ...
     @property
     def version(self) -> str: ...
     @property

@@ -14,7 +14,8 @@ from loopagent.cli.chaos.server import ServerUnderTest
 from loopagent.domain.events import parse_event
 from loopagent.domain.ids import SessionId
 from loopagent.domain.money import ZERO
-from loopagent.domain.session import Session, TokenUsage, apply
+from loopagent.domain.session import Session, apply
+from loopagent.domain.usage import TokenUsage
 from loopagent.storage import asks, events, queue, sessions
 from loopagent.storage.database import Connection, Database
 
@@ -83,6 +84,7 @@ def _newborn(session: Session) -> Session:
         error=None,
         usage=TokenUsage(),
         cost=ZERO,
+        reported_cost=ZERO,
         turns=0,
         active_ms=0,
         running_since=None,

@@ -66,10 +66,14 @@ def violations(story: Story) -> Iterator[str]:
     yield from _fold(story.remains)
     turns = list(_turns(rows))
     messages = {message.id: message for message in story.plan.messages}
+    forgetful = _forgetful(turns)
+    if forgetful is not None:
+        yield from forgetful
+        return
     for turn in turns:
         yield from _turn(turn)
         if message := messages.get(turn.message["id"]):
-            yield from _answer(message, turn, rows)
+            yield from _answer(message, turn, turns, story.closing)
             yield from _ledger(message, turn, story.remains.ledger)
     yield from _tools(rows)
     yield from _conversation(story, turns, messages)
@@ -145,14 +149,28 @@ def _turn(turn: Turn) -> Iterator[str]:
         yield f"the turn of {name} went on to its end although it was interrupted"
 
 
-def _answer(message: Message, turn: Turn, rows: Sequence[Row]) -> Iterator[str]:
+def _forgetful(turns: Sequence[Turn]) -> list[str] | None:
+    """What is wrong with a session whose agent got a summary in place of its own record.
+
+    It gets one if the server died so often that the first turns never reached the agent. The
+    scripted model then follows the directives in the summary: nothing more can be checked.
+    """
+    for place, turn in enumerate(turns):
+        errors = [row["error"]["type"] for row in turn.of("session.error")]
+        if "record_lost_error" in errors:
+            had_begun = any(earlier.of("agent.message") for earlier in turns[:place])
+            return ["the agent's own record was lost"] if had_begun else []
+    return None
+
+
+def _answer(message: Message, turn: Turn, turns: Sequence[Turn], closing: str) -> Iterator[str]:
     """The end of the answer is said once in its own turn, and nowhere else."""
     said = f"done {message.marker}."
     inside = sum(said in _text(row) for row in turn.of("agent.message"))
-    everywhere = sum(said in _text(row) for row in rows if row["type"] == "agent.message")
-    recalls = sum("1. r" in _text(row) and said in _text(row) for row in rows)
-    if everywhere - recalls > inside:
-        yield f"{message.id} was answered outside its turn"
+    for other in turns:
+        elsewhere = other is not turn and other.message["id"] != closing
+        if elsewhere and any(said in _text(row) for row in other.of("agent.message")):
+            yield f"{message.id} was answered in the turn of {other.message['id']}"
     if inside > 1 or (turn.ends == ["end_turn"] and inside != 1):
         yield f"{message.id} was answered {inside} times in a turn that ended: {turn.ends}"
 

@@ -16,6 +16,7 @@ import anyio
 from loopagent.cli.chaos.plan import Blow, BlowKind
 from loopagent.cli.chaos.server import ServerUnderTest
 from loopagent.cli.chaos.viewer import Viewer
+from loopagent.cli.chaos.watch import Watch
 from loopagent.sandbox import processes
 from loopagent.sandbox.program import cli_path
 
@@ -36,21 +37,20 @@ class Strike:
 class Killer:
     """Strikes one round's blows, one after the other. `problems`: exits that were not clean."""
 
-    def __init__(self, server: ServerUnderTest, sessions: Sequence[str]) -> None:
+    def __init__(self, server: ServerUnderTest, watches: Sequence[Watch]) -> None:
         self.strikes: list[Strike] = []
         self.problems: list[str] = []
         self._server = server
-        self._sessions = set(sessions)
+        self._watches = {watch.session_id: watch for watch in watches}
 
     @property
     def counts(self) -> Counter[str]:
         return Counter(strike.kind for strike in self.strikes)
 
     async def run(self, blows: Sequence[Blow], viewers: Sequence[Viewer]) -> None:
-        """Strike all blows; one that comes due while another lasts follows at once."""
-        begun = time.monotonic()
+        """Strike all blows, each so long after the one before as it says."""
         for blow in blows:
-            await anyio.sleep(max(0.0, begun + blow.at - time.monotonic()))
+            await anyio.sleep(blow.after)
             await self._strike(blow, viewers)
 
     async def _strike(self, blow: Blow, viewers: Sequence[Viewer]) -> None:
@@ -102,12 +102,15 @@ class Killer:
         self.strikes.append(Strike(kind=blow.kind, at=datetime.now(UTC)))
 
     def _cli_processes(self) -> list[tuple[int, str]]:
+        """Those of sessions that are at work, if any is: there a kill can do harm."""
         found = [(pid, session) for pid, session in self.of_round() if is_cli(pid)]
-        return sorted(found, key=lambda pair: pair[1])
+        found.sort(key=lambda pair: pair[1])
+        at_work = [pair for pair in found if self._watches[pair[1]].status == "running"]
+        return at_work or found
 
     def of_round(self) -> list[tuple[int, str]]:
         """All processes of this round's sessions; it reads /proc, so call it in a thread."""
-        return [(pid, str(sid)) for pid, sid in processes.marked() if sid in self._sessions]
+        return [(pid, str(sid)) for pid, sid in processes.marked() if sid in self._watches]
 
 
 def is_cli(pid: int) -> bool:

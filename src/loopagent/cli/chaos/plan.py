@@ -59,9 +59,14 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blow:
-    """One thing that goes wrong. at: seconds into the round. draw: 0 to 1, picks the victim."""
+    """One thing that goes wrong.
 
-    at: float
+    after: seconds since the one before, counted from when the server served again. On a slow
+        machine a round takes longer, but no turn is struck down before it can begin.
+    draw: 0 to 1, picks the victim.
+    """
+
+    after: float
     kind: BlowKind
     draw: float
 
@@ -92,12 +97,13 @@ def drawn(*seed: object) -> Random:
 def _blows(seed: str, number: int, seconds: float) -> list[Blow]:
     draw = drawn(seed, number, "blows")
     kinds = list(get_args(BlowKind))
-    blows = []
-    at = _FIRST_BLOW
+    blows: list[Blow] = []
+    after = at = _FIRST_BLOW
     while at < seconds:
         kind = draw.choices(kinds, [_BLOWS[kind] for kind in kinds])[0]
-        blows.append(Blow(at=at, kind=kind, draw=draw.random()))
-        at += draw.expovariate(1 / _BLOW_EVERY)
+        blows.append(Blow(after=after, kind=kind, draw=draw.random()))
+        after = draw.expovariate(1 / _BLOW_EVERY)
+        at += after
     return blows
 
 

@@ -64,7 +64,7 @@ class Round:
         ) as client:
             for session in self._plan.sessions:
                 self._watches.append(Watch(session, await _create(client, session)))
-            killer = Killer(self._server, [watch.session_id for watch in self._watches])
+            killer = Killer(self._server, self._watches)
             try:
                 with anyio.fail_after(self._plan.seconds + _ROUND_LONGER):
                     await self._play(client, killer, outcome)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from loopagent.domain.events import SendMode
 from loopagent.domain.session import RecoveryPolicy
 from loopagent.web.api.fields import (
     NOT_YET,
@@ -172,11 +173,29 @@ class ShortUpdate(Body):
 
 
 class ShortMessage(Body):
-    """Give `prompt`, or `content` with blocks. `id` makes sending it again harmless."""
+    """Give `prompt`, or `content` with blocks. `id` makes sending it again harmless.
+
+    `mode` is what it does while a turn runs: wait in the queue, steer that turn (the agent sees it
+    at its next tool call), or interrupt it.
+    """
 
     prompt: str | None = None
     content: Content | None = None
     id: Identifier | None = None
+    mode: SendMode = "queue"
+
+
+class QueueUpdate(Body):
+    """`order`: event ids, the next one first; those that it leaves out follow as they were."""
+
+    order: Annotated[list[Identifier], Field(min_length=1, max_length=100)]
+
+
+class QueuedUpdate(Body):
+    """A message that waits: other words, or another mode."""
+
+    content: Content | None = None
+    mode: Literal["steer", "interrupt"] | None = None
 
 
 class ShortConfirm(Body):

@@ -140,12 +140,19 @@ class _EventIn(_In):
         return EventId(self.id) if self.id else made
 
 
+class MessageLoop(_In):
+    """Ours: what the message does while a turn runs: wait, steer that turn, or interrupt it."""
+
+    mode: e.SendMode = "queue"
+
+
 class UserMessageIn(_EventIn):
     type: Literal["user.message"]
     content: Content
+    loop: MessageLoop = MessageLoop()
 
     def event(self, made: EventId) -> e.UserMessage:
-        return message(self.content, self.event_id(made))
+        return message(self.content, self.event_id(made), self.loop.mode)
 
 
 class UserInterruptIn(_EventIn):
@@ -195,13 +202,22 @@ UserEventIn = Annotated[
 ]
 
 
-def message(content: list[BlockIn], event_id: EventId | None = None) -> e.UserMessage:
+def message(
+    content: list[BlockIn], event_id: EventId | None = None, mode: e.SendMode = "queue"
+) -> e.UserMessage:
     """The domain's message of these blocks."""
     blocks = [block.model_dump(exclude_none=True) for block in content]
-    fields = {"id": event_id or new_event_id(), "content": blocks}
-    return e.UserMessage.model_validate(fields)
+    fields: dict[str, Any] = {"id": event_id or new_event_id(), "content": blocks}
+    return e.UserMessage.model_validate(fields | _loop(mode))
 
 
-def text_message(text: str, event_id: EventId | None = None) -> e.UserMessage:
+def text_message(
+    text: str, event_id: EventId | None = None, mode: e.SendMode = "queue"
+) -> e.UserMessage:
     """The domain's message of a plain prompt."""
-    return e.UserMessage(id=event_id or new_event_id(), content=[e.text_block(text)])
+    fields: dict[str, Any] = {"id": event_id or new_event_id(), "content": [e.text_block(text)]}
+    return e.UserMessage(**fields, **_loop(mode))
+
+
+def _loop(mode: e.SendMode) -> dict[str, Any]:
+    return {} if mode == "queue" else {"loop": {"mode": mode}}

@@ -10,12 +10,12 @@ from starlette.responses import Response
 from loopagent.domain.ids import AgentId, EnvironmentId
 from loopagent.domain.session import Session
 from loopagent.web.api.bodies import SessionCreate, SessionUpdate
-from loopagent.web.api.given import Caller, EventPath, SessionPath, Use
+from loopagent.web.api.given import Caller, SessionPath, Use
 from loopagent.web.api.metadata import changed_metadata
 from loopagent.web.api.once import NewIds
 from loopagent.web.api.queries import SessionsPage
 from loopagent.web.api.route import json_router
-from loopagent.web.api.shapes import answer, ask_body, page, raw_answer, session_body
+from loopagent.web.api.shapes import answer, ask_body, page, session_body
 from loopagent.web.services import Services
 
 router = json_router("/v1/sessions", "Sessions")
@@ -88,18 +88,6 @@ async def archive(use: Use, who: Caller, session_id: SessionPath) -> Response:
 @router.post("/{session_id}/resume", summary="Go on with a turn that was lost or has failed")
 async def resume(use: Use, who: Caller, session_id: SessionPath) -> Response:
     return answer(shown(use, await use.sessions.resume(who, session_id)))
-
-
-@router.get("/{session_id}/queue", summary="Messages that wait for their turn, in order")
-async def queue(use: Use, who: Caller, session_id: SessionPath) -> Response:
-    waiting = await use.sessions.queue(who, session_id)
-    return raw_answer(queued.body for queued in waiting)
-
-
-@router.delete("/{session_id}/queue/{event_id}", summary="Take a message out of the queue")
-async def unqueue(use: Use, who: Caller, session_id: SessionPath, event_id: EventPath) -> Response:
-    await use.sessions.unqueue(who, session_id, event_id)
-    return answer({"id": event_id, "type": "queued_message_deleted"})
 
 
 @router.get("/{session_id}/asks", summary="Tool calls that wait for an answer, oldest first")

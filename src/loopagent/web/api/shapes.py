@@ -16,6 +16,7 @@ from loopagent.domain.events import now
 from loopagent.domain.money import MicroUSD, to_dollars
 from loopagent.domain.session import Session
 from loopagent.storage.asks import Ask
+from loopagent.storage.tasks import RunningTask
 
 _SERVICE_ACCOUNT = {"type": "service_account"}
 OFFICIAL_TOOLS = frozenset(
@@ -216,6 +217,19 @@ def _duration_seconds(session: Session) -> float:
 
 def _dumped(record: Any) -> dict[str, Any] | None:
     return None if record is None else record.model_dump(mode="json", exclude_none=True)
+
+
+def task_body(task: RunningTask) -> dict[str, Any]:
+    """A sub-agent or background command; `parent` is the event of the call that began it."""
+    return {
+        "task_id": task.task_id,
+        "kind": task.kind,
+        "description": task.description,
+        "command": task.command,
+        "background": task.in_background,
+        "parent": task.parent,
+        "started_at": task.started_at,
+    }
 
 
 def ask_body(ask: Ask) -> dict[str, Any]:

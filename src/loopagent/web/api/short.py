@@ -121,9 +121,9 @@ async def send(
 
 def _message(body: ShortMessage, event_id: EventId) -> e.UserMessage:
     if body.content is not None and body.prompt is None:
-        return message(body.content, event_id)
+        return message(body.content, event_id, body.mode)
     if body.prompt is not None and body.content is None:
-        return text_message(body.prompt, event_id)
+        return text_message(body.prompt, event_id, body.mode)
     raise InvalidRequestError('Give either "prompt" or "content", and not both.')
 
 

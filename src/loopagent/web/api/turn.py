@@ -138,7 +138,7 @@ async def _queued(
 
 
 async def _check_still_queued(use: Services, who: Principal, turn: Turn) -> None:
-    waiting = await use.sessions.queue(who, turn.session_id)
+    waiting = await use.queue.list(who, turn.session_id)
     if any(queued.event_id == turn.message.id for queued in waiting):
         return
     begun = await use.sessions.events(

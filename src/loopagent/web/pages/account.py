@@ -1,4 +1,4 @@
-"""Routes: signing in and out."""
+"""Routes: the first set-up, signing in and out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from loopagent.auth.cookie import COOKIE_NAME
-from loopagent.errors import LimitReachedError, LoopError, NotAuthenticatedError
-from loopagent.web.pages.contexts import LoginPage
+from loopagent.auth.cookie import COOKIE_NAME, COOKIE_SECONDS
+from loopagent.auth.password import SHORTEST
+from loopagent.errors import InvalidRequestError, LoopError, StorageError
+from loopagent.web.pages.access import LoginPage, SetUpPage
 from loopagent.web.pages.forms import read_form
 from loopagent.web.pages.visit import Visit
 
@@ -18,9 +19,10 @@ router = APIRouter()
 @router.get("/login")
 async def login(request: Request) -> Response:
     visit = Visit(request)
-    if not visit.services.settings.needs_sign_in:
+    await visit.services.auth.keyring.current()
+    if visit.services.auth.is_open:
         return RedirectResponse("/", 303)
-    return visit.page("login.html", _login_page(visit, request.query_params.get("next", "/")))
+    return _login(visit, safe_target(request.query_params.get("next", "/")))
 
 
 @router.post("/login")
@@ -29,35 +31,101 @@ async def sign_in(request: Request) -> Response:
     form = await read_form(request)
     target = safe_target(form.line("next"))
     try:
-        value = visit.services.auth.sign_in(form.text("password"), _client(request))
-    except (NotAuthenticatedError, LimitReachedError) as error:
-        return _refused(visit, target, error)
+        value = await visit.services.auth.sign_in(
+            form.text("password"), _client(request), _browser(request)
+        )
+    except LoopError as error:
+        return _login(visit, target, _expected(error))
+    return _signed_in(visit, value, target)
+
+
+@router.post("/logout")
+async def sign_out(request: Request) -> Response:
+    await Visit(request).services.auth.sign_out(request.headers.get("cookie"))
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(COOKIE_NAME, path="/")
+    # What the browser kept of the pages goes, too.
+    answer.headers["clear-site-data"] = '"cache", "storage"'
+    return answer
+
+
+@router.get("/set-up")
+async def set_up_page(request: Request) -> Response:
+    visit = Visit(request)
+    link = request.query_params.get("link", "")
+    try:
+        await visit.services.auth.check_set_up_link(link, _client(request))
+    except LoopError as error:
+        return _set_up(visit, "", _expected(error))
+    return _set_up(visit, link)
+
+
+@router.post("/set-up")
+async def set_up(request: Request) -> Response:
+    visit = Visit(request)
+    form = await read_form(request)
+    link, password = form.line("link"), form.text("password")
+    try:
+        if password != form.text("again"):
+            raise InvalidRequestError("The two passwords differ. Write the same one twice.")
+        value = await visit.services.auth.set_up(
+            link, password, _client(request), _browser(request)
+        )
+    except InvalidRequestError as error:
+        return _set_up(visit, link, error)
+    except LoopError as error:
+        return _set_up(visit, "", _expected(error))
+    return _signed_in(visit, value, "/")
+
+
+def _signed_in(visit: Visit, value: str, target: str) -> Response:
     answer = RedirectResponse(target, 303)
     # Lax, not strict: a link from elsewhere to a session must not end at the sign-in page.
     answer.set_cookie(
-        COOKIE_NAME, value, httponly=True, samesite="lax", secure=visit.is_https, path="/"
+        COOKIE_NAME,
+        value,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=visit.is_https,
+        path="/",
     )
     return answer
 
 
-@router.post("/logout")
-async def sign_out(_request: Request) -> Response:
-    answer = RedirectResponse("/login", 303)
-    answer.delete_cookie(COOKIE_NAME, path="/")
-    return answer
+def _login(visit: Visit, target: str, problem: LoopError | None = None) -> Response:
+    context = LoginPage(
+        theme=visit.theme,
+        target=target,
+        is_set_up=visit.services.auth.has_password,
+        problem=problem.message if problem else "",
+    )
+    return visit.page("login.html", context, problem.status if problem else 200)
+
+
+def _set_up(visit: Visit, link: str, problem: LoopError | None = None) -> Response:
+    context = SetUpPage(
+        theme=visit.theme,
+        link=link,
+        shortest=SHORTEST,
+        problem=problem.message if problem else "",
+    )
+    return visit.page("set_up.html", context, problem.status if problem else 200)
+
+
+def _expected(error: LoopError) -> LoopError:
+    """A failure that the form shows; the others are raised."""
+    if isinstance(error, StorageError):
+        raise error
+    return error
 
 
 def _client(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _refused(visit: Visit, target: str, error: LoopError) -> Response:
-    context = LoginPage(theme=visit.theme, target=target, problem=error.message)
-    return visit.page("login.html", context, error.status)
-
-
-def _login_page(visit: Visit, target: str) -> LoginPage:
-    return LoginPage(theme=visit.theme, target=safe_target(target))
+def _browser(request: Request) -> str:
+    return request.headers.get("user-agent", "")
 
 
 def safe_target(target: str) -> str:

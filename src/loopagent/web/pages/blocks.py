@@ -14,7 +14,9 @@ from typing import Any, ClassVar, Literal
 
 from loopagent.domain import events as e
 from loopagent.domain.agent import WIRE_TO_SDK
+from loopagent.domain.budget import Standing, standing_of
 from loopagent.domain.ids import EventId
+from loopagent.domain.money import format_dollars
 
 ToolState = Literal["running", "asking", "done", "failed", "denied", "stopped"]
 
@@ -125,13 +127,19 @@ class ErrorBlock(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnBlock(Block):
-    """The end of a turn."""
+    """The end of a turn.
+
+    cost_usd: by our metering. reported_usd: by the agent program's account, where it is another.
+    spent: the budget that has stopped it.
+    """
 
     kind: ClassVar[str] = "turn"
     reason: str
     duration_ms: int | None = None
     cost_usd: float | None = None
+    reported_usd: float | None = None
     tokens: int | None = None
+    spent: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +160,16 @@ class UnknownBlock(Block):
     body: str
 
 
+_TASKS = {"completed": "circle-check", "failed": "circle-x", "stopped": "square"}
+
+
 def block_of(event: e.Event, parent: EventId | None) -> Block:
     """The block of an event that stands for itself."""
     place = _place(event, parent)
     loop = event.loop or {}
+    note = _note(event, loop)
+    if note is not None:
+        return NoteBlock(**place, icon=note[0], text=note[1])
     match event:
         case e.UserMessage():
             return UserBlock(
@@ -166,16 +180,36 @@ def block_of(event: e.Event, parent: EventId | None) -> Block:
             return TextBlock(**place, text=e.plain_text(event.content), partial=partial)
         case e.AgentThinking():
             return ThinkingBlock(**place, text=str(loop.get("text") or ""))
-        case e.AgentContextCompacted():
-            text = "The conversation was summarised to make room"
-            return NoteBlock(**place, icon="history", text=text)
-        case e.SessionStatusRescheduled():
-            text = "The agent's process ended; the turn goes on from where it was"
-            return NoteBlock(**place, icon="rotate-ccw", text=text)
-        case e.SessionStatusTerminated():
-            return NoteBlock(**place, icon="ban", text="The session has ended")
         case _:
             return UnknownBlock(**place, type=event.type, body=_readable(event))
+
+
+def _note(event: e.Event, loop: e.Json) -> tuple[str, str] | None:
+    """Icon and words of an event that is told in one line."""
+    match event:
+        case e.SessionUsage() | e.UserMessage() if loop.keys() & {"budget", "goes_on"}:
+            return "wallet", _of_budget(loop)
+        case e.AgentContextCompacted():
+            return "history", "The conversation was summarised to make room"
+        case e.SessionStatusRescheduled():
+            return "rotate-ccw", "The agent's process ended; the turn goes on from where it was"
+        case e.TaskEnded():
+            return _TASKS.get(event.status, "square"), event.summary
+        case e.SessionStatusTerminated():
+            return "ban", "The session has ended"
+        case _:
+            return None
+
+
+def _of_budget(loop: e.Json) -> str:
+    standing = standing_of(loop.get("budget"))
+    if standing is None:
+        return "The budget was raised: Claude goes on"
+    share = round(100 * standing.spent / max(1, standing.limit))
+    return (
+        f"{share} % of a budget is spent. {standing.whose}: {format_dollars(standing.spent)} of "
+        f"{format_dollars(standing.limit)}"
+    )
 
 
 def _place(event: e.Event, parent: EventId | None) -> dict[str, Any]:

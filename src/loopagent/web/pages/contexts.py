@@ -56,6 +56,7 @@ class Shell:
     active: str
     theme: str = ""
     is_scripted: bool = False
+    key: str = "ok"
     person: str = ""
     can_sign_out: bool = False
     listing: Listing | None = None
@@ -99,6 +100,15 @@ class NewPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How far a session's budget is spent, in micro-dollars and in words."""
+
+    spent: int
+    limit: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The live part above a transcript."""
 
@@ -111,14 +121,39 @@ class Head:
     isolation: str
     isolation_means: str
     is_archived: bool = False
+    budget: Budget | None = None
+    cost_means: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A message in the queue."""
+    """A message in the queue. is_steering: the agent sees it in the turn under way."""
 
     event_id: EventId
     text: str
+    is_steering: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTask:
+    """A sub-agent or a background command that runs."""
+
+    task_id: str
+    icon: str
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dock:
+    """What stands above the field for the next message."""
+
+    queue: Sequence[Waiting] = ()
+    tasks: Sequence[RunningTask] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.queue and not self.tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +165,7 @@ class SessionPage:
     blocks: Markup
     seq: int
     older: int | None
-    queue: Sequence[Waiting]
+    dock: Dock
     event_id: EventId
 
 
@@ -175,13 +210,6 @@ class ErrorPage:
     status: int
     heading: str
     message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginPage:
-    theme: str
-    target: str
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_aut
 from markupsafe import Markup
 
 from loopagent.domain.ids import SessionId
+from loopagent.domain.money import format_dollars
 from loopagent.web.pages import words
 from loopagent.web.pages.assets import asset
 from loopagent.web.pages.blocks import (
@@ -109,6 +110,8 @@ def _turn_facts(turn: TurnBlock) -> list[str]:
         facts.append(words.duration(turn.duration_ms))
     if turn.cost_usd:
         facts.append(words.dollars(turn.cost_usd))
+    if turn.reported_usd is not None:
+        facts.append(f"{words.dollars(turn.reported_usd)} by the agent program's account")
     if turn.tokens:
         facts.append(f"{words.count(turn.tokens)} tokens")
     return facts
@@ -155,6 +158,7 @@ def _environment() -> Environment:
         error_words=_error_words,
         iso=_iso,
         md=_md,
+        money=format_dollars,
         model_name=words.model_name,
         nodes=_nodes,
         picture=_picture,

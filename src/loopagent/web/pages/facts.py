@@ -1,4 +1,4 @@
-"""What pages say about a session: its head, its queue, the newest part of its transcript."""
+"""What pages say about a session: its head, its dock, the newest part of its transcript."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
+from loopagent.domain.budget import Limits
 from loopagent.domain.ids import EventId, SessionId
-from loopagent.domain.money import format_dollars
+from loopagent.domain.money import MicroUSD, differs, format_dollars, to_dollars
 from loopagent.domain.session import Session
 from loopagent.errors import NotFoundError
 from loopagent.web.pages import words
 from loopagent.web.pages.blocks import Block
-from loopagent.web.pages.contexts import Head, Waiting
+from loopagent.web.pages.contexts import Budget, Dock, Head, RunningTask, Waiting
 from loopagent.web.pages.listing import state_of
 from loopagent.web.pages.transcript import Transcript
 from loopagent.web.services import Services
@@ -32,15 +33,10 @@ class Part:
     older: int | None
 
 
-def head_of(session: Session) -> Head:
-    """The live part above a transcript."""
-    usage = session.usage
-    tokens = (
-        usage.input_tokens
-        + usage.output_tokens
-        + usage.cache_read_input_tokens
-        + usage.cache_creation_input_tokens
-    )
+def head_of(session: Session, limits: Limits) -> Head:
+    """The live part above a transcript. limits: the server's budgets."""
+    tokens = session.usage.total_tokens
+    limit = limits.session if session.budget is None else session.budget
     return Head(
         id=session.id,
         title=session.title or "",
@@ -51,20 +47,48 @@ def head_of(session: Session) -> Head:
         isolation=session.isolation,
         isolation_means=words.ISOLATION.get(session.isolation, ""),
         is_archived=session.archived_at is not None,
+        budget=None if limit is None else _budget(session.cost, limit),
+        cost_means=_cost_means(session),
     )
 
 
-async def waiting_of(
-    services: Services, who: Principal, session_id: SessionId
-) -> Sequence[Waiting]:
-    """The messages that wait for their turn."""
-    queue = await services.sessions.queue(who, session_id)
-    return [Waiting(event_id=item.event_id, text=_text(item.body)) for item in queue]
+def _budget(spent: MicroUSD, limit: MicroUSD) -> Budget:
+    text = f"{format_dollars(spent)} of {format_dollars(limit)}"
+    return Budget(spent=min(spent, limit), limit=max(limit, 1), text=text)
 
 
-def _text(body: str) -> str:
-    event = e.parse_event(body)
-    return e.plain_text(event.content) if isinstance(event, e.UserMessage) else event.type
+def _cost_means(session: Session) -> str:
+    if not differs(session.cost, session.reported_cost, session.turns):
+        return "Cost so far, as metered by this server"
+    return (
+        f"Metered by this server: ${to_dollars(session.cost)}. The agent program reports "
+        f"${to_dollars(session.reported_cost)}: it does not know of answers that were cut."
+    )
+
+
+async def dock_of(services: Services, who: Principal, session_id: SessionId) -> Dock:
+    """The messages that wait, and what runs beside the conversation."""
+    queue = await services.queue.list(who, session_id)
+    tasks = await services.tasks.list(who, session_id)
+    return Dock(
+        queue=[
+            Waiting(
+                event_id=item.event_id,
+                text=e.plain_text(item.message.content),
+                is_steering=item.message.mode == "steer",
+            )
+            for item in queue
+        ],
+        tasks=[
+            RunningTask(
+                task_id=task.task_id,
+                icon="terminal" if task.kind == "local_bash" else "bot",
+                words=task.command or task.description,
+                since=task.started_at,
+            )
+            for task in tasks
+        ],
+    )
 
 
 async def event_of(services: Services, session_id: SessionId, event_id: EventId) -> e.Event:

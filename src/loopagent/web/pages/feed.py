@@ -23,8 +23,8 @@ from loopagent.errors import NotFoundError
 from loopagent.eventlog.frames import DraftDelta, DraftStart, Frame, Notice, Row
 from loopagent.web.pages import partials
 from loopagent.web.pages.blocks import Block, TextBlock, ThinkingBlock
-from loopagent.web.pages.contexts import Head, Waiting
-from loopagent.web.pages.facts import event_of, head_of, waiting_of
+from loopagent.web.pages.contexts import Dock, Head
+from loopagent.web.pages.facts import dock_of, event_of, head_of
 from loopagent.web.pages.streaming import GrowingText
 from loopagent.web.pages.transcript import Transcript
 from loopagent.web.services import Services
@@ -63,8 +63,8 @@ class Feed:
         self._orphans: list[tuple[EventId, e.Event]] = []
         self._oldest = 0
         self._head: Head | None = None
-        self._queue: Sequence[Waiting] = ()
-        self._queue_is_stale = True
+        self._dock = Dock()
+        self._dock_is_stale = True
         self._ring: deque[_Payload] = deque()
         self._ring_bytes = 0
         self._position = 0
@@ -94,20 +94,15 @@ class Feed:
             self.ready.set()
             self._bell.set()
 
-    def refresh_queue(self) -> None:
-        """The queue has changed in a way that the log does not tell."""
-        self._queue_is_stale = True
-        self._dirty.set()
-
     async def _open(self) -> None:
         rows = await self._services.log.page(self._session.id, limit=WINDOW, order="desc")
         for row in reversed(rows):
             self._fold(e.parse_event(row.body))
         self._transcript.take_changes()
         self._oldest = rows[-1].seq if rows else 0
-        self._head = head_of(self._session)
-        self._queue = await waiting_of(self._services, self._who, self._session.id)
-        self._queue_is_stale = False
+        self._head = head_of(self._session, self._services.settings.limits)
+        self._dock = await dock_of(self._services, self._who, self._session.id)
+        self._dock_is_stale = False
         self.ready.set()
 
     async def _read(self) -> None:
@@ -128,9 +123,9 @@ class Feed:
             case DraftDelta():
                 self._transcript.extend_draft(frame.event_id, frame.offset, frame.text)
             case Notice():
-                self._queue_is_stale = True
+                self._dock_is_stale = True
             case _:  # a ping: a good time to see whether anybody is left
-                self._queue_is_stale = bool(self._queue)
+                self._dock_is_stale = not self._dock.is_empty
                 self._has_ended = self.viewers == 0
         self._dirty.set()
 
@@ -140,8 +135,8 @@ class Feed:
         missing = self._transcript.apply(event)
         if missing is not None:
             self._orphans.append((missing, event))
-        if isinstance(event, e.UserMessage):
-            self._queue_is_stale = True
+        if isinstance(event, e.UserMessage | e.TaskStarted | e.TaskEnded):
+            self._dock_is_stale = True
         if isinstance(event, e.SessionDeleted):
             self._is_deleted = self._has_ended = True
 
@@ -160,12 +155,12 @@ class Feed:
     async def _flush(self) -> int:
         """Render what changed and give it to all viewers; the bytes of it."""
         await self._adopt_orphans()
-        queue = ""
-        if self._queue_is_stale and not self._has_ended:
-            queue = await self._changed_queue()
+        dock = ""
+        if self._dock_is_stale and not self._has_ended:
+            dock = await self._changed_dock()
         # Nothing may wait from here on: the message's seq says what it holds.
-        html = [*self._changed_blocks(), queue]
-        head = head_of(self._session)
+        html = [*self._changed_blocks(), dock]
+        head = head_of(self._session, self._services.settings.limits)
         if head != self._head:
             self._head = head
             html.append(partials.head(head))
@@ -197,13 +192,13 @@ class Feed:
             self._oldest = max(self._oldest, self._transcript.prune(KEPT))
         return [*html, partials.put(self._session.id, whole)]
 
-    async def _changed_queue(self) -> str:
-        self._queue_is_stale = False
-        queue = await waiting_of(self._services, self._who, self._session.id)
-        if queue == self._queue:
+    async def _changed_dock(self) -> str:
+        self._dock_is_stale = False
+        dock = await dock_of(self._services, self._who, self._session.id)
+        if dock == self._dock:
             return ""
-        self._queue = queue
-        return partials.queue(self._session.id, queue)
+        self._dock = dock
+        return partials.dock(self._session.id, dock)
 
     async def _adopt_orphans(self) -> None:
         """Fetch the tool calls whose results came in but which are older than the window."""
@@ -267,7 +262,7 @@ class Feed:
             html = [self._missed(after)]
             if self._head is not None:
                 html.append(partials.head(self._head))
-            html.append(partials.queue(self._session.id, self._queue))
+            html.append(partials.dock(self._session.id, self._dock))
             return self._position, seq, partials.message("".join(html), seq)
 
     def _missed(self, after: int) -> str:

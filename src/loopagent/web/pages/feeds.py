@@ -35,12 +35,6 @@ class Feeds:
             raise UnavailableError("The live view cannot be opened now. Reload the page.")
         return feed
 
-    def refresh_queue(self, session_id: SessionId) -> None:
-        """Tell the viewers of a session that its queue has changed."""
-        feed = self._feeds.get(session_id)
-        if feed is not None:
-            feed.refresh_queue()
-
     async def _run(self, feed: Feed, session_id: SessionId) -> None:
         try:
             await feed.run()

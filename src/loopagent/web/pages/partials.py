@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.web.pages.blocks import Block, TextBlock, ThinkingBlock
-from loopagent.web.pages.contexts import Head, Waiting
+from loopagent.web.pages.contexts import Dock, Head
 from loopagent.web.pages.drawing import blocks_html, node_html, part_html
 from loopagent.web.pages.streaming import Piece
 
@@ -53,8 +53,11 @@ def head(shown: Head) -> str:
     return partial("#head", "innerMorph", part_html("_parts.html", "head", shown))
 
 
-def queue(session_id: SessionId, waiting: Sequence[Waiting]) -> str:
-    return partial("#queue", "innerMorph", part_html("_parts.html", "queue", session_id, waiting))
+def dock(session_id: SessionId, shown: Dock) -> str:
+    """The messages that wait and the tasks that run."""
+    queue = part_html("_parts.html", "queue", session_id, shown.queue)
+    tasks = part_html("_parts.html", "tasks", session_id, shown.tasks)
+    return partial("#queue", "innerMorph", queue) + partial("#tasks", "innerMorph", tasks)
 
 
 def toast(text: str, tone: str = "bad") -> str:

@@ -73,7 +73,7 @@ def _isolation_facts(visit: Visit) -> list[Fact]:
 def _server_facts(visit: Visit) -> list[Fact]:
     services, given = visit.services, visit.services.settings
     up = (datetime.now(UTC) - services.started_at).total_seconds() * 1000
-    access = "Password or token" if given.needs_sign_in else "Everybody on this machine"
+    access = "Everybody on this machine" if services.auth.is_open else "Password or token"
     return [
         Fact(name="Loop Agent", value=services.version, means=f"Running for {words.duration(up)}"),
         Fact(name="Python", value=platform.python_version()),
@@ -100,7 +100,7 @@ async def docs(request: Request) -> Response:
         shell=visit.shell("API", "docs", await visit.listings.of(visit.who)),
         address=str(request.base_url).rstrip("/"),
         groups=operations(request.app.openapi()),
-        needs_token=visit.services.settings.needs_sign_in,
+        needs_token=not visit.services.auth.is_open,
     )
     return visit.page("docs.html", context)
 

@@ -21,7 +21,7 @@ from loopagent.web.pages.contexts import (
     SessionPage,
 )
 from loopagent.web.pages.drawing import blocks_html, page, part_html
-from loopagent.web.pages.facts import earlier_part, event_of, head_of, newest_part, waiting_of
+from loopagent.web.pages.facts import dock_of, earlier_part, event_of, head_of, newest_part
 from loopagent.web.pages.visit import Visit, number_of, session_id_of
 from loopagent.web.sse import EventStream
 
@@ -42,11 +42,11 @@ async def show(request: Request, session_id: str) -> Response:
     listing = await visit.listings.of(visit.who, session.id)
     context = SessionPage(
         shell=visit.shell(session.title or "Untitled", "session", listing),
-        head=head_of(session),
+        head=head_of(session, visit.services.settings.limits),
         blocks=blocks_html(session.id, part.blocks),
         seq=part.seq,
         older=part.older,
-        queue=await waiting_of(visit.services, visit.who, session.id),
+        dock=await dock_of(visit.services, visit.who, session.id),
         event_id=new_event_id(),
     )
     return visit.page("session.html", context)
@@ -82,7 +82,7 @@ async def history(request: Request, session_id: str) -> Response:
         return visit.fragment(page("earlier.html", fragment))
     context = HistoryPage(
         shell=visit.shell(session.title or "Untitled"),
-        head=head_of(session),
+        head=head_of(session, visit.services.settings.limits),
         blocks=html,
         older=part.older,
     )

@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from loopagent.domain import events as e
+from loopagent.domain.budget import standing_of
 from loopagent.domain.ids import EventId
+from loopagent.domain.money import differs
+from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
 
 # An interrupt shows by the end of its turn: it comes before the last words of the text it cuts.
@@ -19,10 +22,10 @@ _SILENT = (
     e.UserInterrupt
     | e.SessionStatusRunning
     | e.SessionUpdated
-    | e.SessionUsage
     | e.SessionDeleted
     | e.ModelRequestStart
     | e.ModelRequestEnd
+    | e.TaskStarted
 )
 
 
@@ -64,6 +67,10 @@ class Transcript:
                 self._error(event)
             case e.SessionStatusIdle():
                 self._idle(event)
+            case e.TaskEnded():
+                self._end_task(event)
+            case e.SessionUsage() if "budget" not in (event.loop or {}):
+                pass
             case _:
                 if not isinstance(event, _SILENT):
                     self._put(b.block_of(event, self._parent(event)))
@@ -232,6 +239,7 @@ class Transcript:
         turn = (event.loop or {}).get("turn") or {}
         usage = turn.get("usage") or {}
         tokens = sum(value for value in usage.values() if isinstance(value, int))
+        metered, reported = turn_costs(turn)
         self._put(
             b.TurnBlock(
                 id=event.id,
@@ -240,14 +248,24 @@ class Transcript:
                 at=event.processed_at,
                 reason=event.stop_reason.type,
                 duration_ms=turn.get("duration_ms"),
-                cost_usd=turn.get("cost_usd"),
+                cost_usd=metered / 1_000_000,
+                reported_usd=reported / 1_000_000 if differs(metered, reported) else None,
+                spent=standing_of((event.stop_reason.model_extra or {}).get("loop")),
                 tokens=tokens or None,
             )
         )
 
-    def _end_tools(self, seq: int | None = None) -> None:
-        for name in sorted(self._pending):
+    def _end_task(self, event: e.TaskEnded) -> None:
+        parent = self._parent(event)
+        inside = {n for n in self._pending if (c := self._blocks.get(n)) and c.parent == parent}
+        if parent is not None:
+            self._end_tools(event.seq, inside)
+        if (event.loop or {}).get("background", True):
+            self._put(b.block_of(event, None))
+
+    def _end_tools(self, seq: int | None = None, names: Iterable[EventId] | None = None) -> None:
+        for name in sorted(self._pending if names is None else names):
             block = self._blocks.get(name)
             if isinstance(block, b.ToolBlock):
                 self._put(replace(block, ended=True, last=seq or block.last))
-        self._pending.clear()
+            self._pending.discard(name)

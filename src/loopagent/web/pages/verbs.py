@@ -9,9 +9,7 @@ from starlette.responses import Response
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
 from loopagent.errors import NotFoundError
-from loopagent.web.pages import partials
 from loopagent.web.pages.contexts import DeletePage
-from loopagent.web.pages.facts import waiting_of
 from loopagent.web.pages.forms import Form, event_id_of, read_form
 from loopagent.web.pages.questions import answered_input
 from loopagent.web.pages.visit import Visit, session_id_of
@@ -25,7 +23,9 @@ async def send(request: Request, session_id: str) -> Response:
     known = session_id_of(session_id)
     form = await read_form(request)
     content: list[e.Block] = [e.text_block(form.text("text"))]
-    message = e.UserMessage(id=event_id_of(form), content=content)
+    mode = form.line("mode")
+    loop = {"mode": mode} if mode in {"steer", "interrupt"} else None
+    message = e.UserMessage(id=event_id_of(form), content=content, loop=loop)
     await visit.services.sessions.send(visit.who, known, [message])
     return visit.done(f"/sessions/{known}")
 
@@ -38,14 +38,12 @@ async def interrupt(request: Request, session_id: str) -> Response:
     return visit.done(f"/sessions/{known}")
 
 
-@router.post("/queue/{event_id}/remove")
-async def unqueue(request: Request, session_id: str, event_id: str) -> Response:
+@router.post("/tasks/{task_id}/stop")
+async def stop_task(request: Request, session_id: str, task_id: str) -> Response:
     visit = Visit(request)
     known = session_id_of(session_id)
-    await visit.services.sessions.unqueue(visit.who, known, EventId(event_id))
-    visit.feeds.refresh_queue(known)
-    waiting = await waiting_of(visit.services, visit.who, known)
-    return visit.done(f"/sessions/{known}", partials.queue(known, waiting))
+    await visit.services.tasks.stop(visit.who, known, task_id)
+    return visit.done(f"/sessions/{known}")
 
 
 @router.post("/asks/{event_id}")

@@ -63,8 +63,7 @@ class Visit:
 
     @property
     def is_https(self) -> bool:
-        forwarded = self.request.headers.get("x-forwarded-proto", "")
-        return self.request.url.scheme == "https" or forwarded == "https"
+        return self.request.url.scheme == "https"
 
     def shell(self, title: str, active: str = "", listing: Listing | None = None) -> Shell:
         """What is around a page."""
@@ -74,6 +73,7 @@ class Visit:
             active=active,
             theme=self.theme,
             is_scripted=self.services.settings.is_scripted,
+            key=self.services.key.state,
             person=person.name if person and person.user_id != LOCAL_USER else "",
             can_sign_out=COOKIE_NAME in self.request.cookies,
             listing=listing,
