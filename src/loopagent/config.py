@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from loopagent.domain.budget import Limits
 from loopagent.domain.money import MicroUSD, from_dollars
+from loopagent.domain.values import parse_value
 from loopagent.errors import SettingsError
 
 PREFIX = "LOOP_AGENT_"
@@ -89,6 +90,17 @@ class Settings:
     )
     isolation: Literal["auto", "none", "confined", "sandbox", "container"] = _setting(
         "LOOP_AGENT_ISOLATION", "auto", "auto, or a level that is demanded."
+    )
+    session_memory_mib: int = _setting(
+        "LOOP_AGENT_SESSION_MEMORY_MIB", 4096, "Memory of one isolated session.", low=512
+    )
+    session_disk_mib: int = _setting(
+        "LOOP_AGENT_SESSION_DISK_MIB", 10240, "Disk space of one isolated session.", low=16
+    )
+    programs_dir: Path | None = _setting(
+        "LOOP_AGENT_PROGRAMS_DIR",
+        None,
+        "Folder for unreadable copies of the agent program; by default among the workspaces.",
     )
     max_live: int = _setting(
         "LOOP_AGENT_MAX_LIVE", 8, "Live agent processes at once.", low=1, high=1000
@@ -214,7 +226,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     for name, spec in known.items():
         raw = environ.get(name, "")
         if raw.strip():
-            values[spec.name] = _parse(name, spec, raw)
+            values[spec.name] = parse_value(name, spec, raw)
     return _checked(Settings(**values))
 
 
@@ -224,53 +236,6 @@ def _unknown(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, n=1)
     hint = f" Did you mean {tails[close[0]]}?" if close else " See `loop-agent serve --help`."
     return f"Unknown setting {name}.{hint}"
-
-
-def _parse(name: str, spec: Any, raw: str) -> Any:
-    kind = str(spec.type)
-    if kind.startswith("Literal"):
-        choices = re.findall(r"'([^']+)'", kind)
-        if raw not in choices:
-            raise SettingsError(
-                f"{name}={raw!r} is not known. Choose one of: {', '.join(choices)}."
-            )
-        return raw
-    if kind.removesuffix(" | None") in {"int", "float"}:
-        return _number(name, spec, raw, int if kind.startswith("int") else float)
-    if kind.startswith("Path"):
-        return Path(raw).expanduser()
-    if spec.metadata.get("secret"):
-        return _secret(name, raw)
-    if not raw.strip().isprintable():
-        raise SettingsError(f"{name} holds a line break or control character. Set it again.")
-    if kind.startswith("tuple"):
-        return tuple(part.strip() for part in raw.split(",") if part.strip()) or spec.default
-    return raw.strip()
-
-
-def _number(name: str, spec: Any, raw: str, convert: type[int] | type[float]) -> float:
-    low = spec.metadata.get("low", float("-inf"))
-    high = spec.metadata.get("high", float("inf"))
-    bounds = f"of {low} or more" if high == float("inf") else f"from {low} to {high}"
-    kind = "whole number" if convert is int else "number"
-    problem = f"{name}={raw!r} is not a {kind} {bounds}. Set it to one, or leave it out."
-    try:
-        number = convert(raw)
-    except ValueError as error:
-        raise SettingsError(problem) from error
-    if not low <= number <= high:
-        raise SettingsError(problem)
-    return number
-
-
-def _secret(name: str, raw: str) -> str:
-    secret = raw.strip()
-    if not secret.isprintable() or " " in secret:
-        raise SettingsError(
-            f"{name} holds a line break, blank or control character inside. "
-            "Set it again as one unbroken line."
-        )
-    return secret
 
 
 def _is_web_address(url: str) -> bool:

@@ -28,7 +28,7 @@ from loopagent.credentials.upstream import Upstream
 from loopagent.domain.events import now
 from loopagent.errors import SettingsError
 from loopagent.eventlog.log import EventLog
-from loopagent.sandbox.launcher import choose
+from loopagent.sandbox.levels import Machine, choose
 from loopagent.scripted.model import ScriptedModel
 from loopagent.sessions.agents import Agents, Environments
 from loopagent.sessions.halting import Halt
@@ -83,7 +83,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """All services, started in order and stopped in reverse; SettingsError or StorageError."""
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_own(settings.data_dir))
-        launcher = choose(settings.isolation)
+        launcher = await anyio.to_thread.run_sync(choose, settings.isolation, Machine.of(settings))
         database = await anyio.to_thread.run_sync(Database.open, settings.database_url)
         stack.callback(database.close)
         event_log = await stack.enter_async_context(EventLog(database))

@@ -33,7 +33,7 @@ async def serve(root: Path, prompt: str) -> dict[str, object]:
     from loopagent.credentials.proxy import CredentialProxy
     from loopagent.credentials.upstream import Upstream
     from loopagent.domain.budget import Limits
-    from loopagent.sandbox import LaunchSpec, choose
+    from loopagent.sandbox import LaunchSpec, PlainLauncher
     from loopagent.storage import sessions
     from loopagent.storage.database import Database
     from loopagent.workspaces.workspaces import Workspaces
@@ -42,7 +42,7 @@ async def serve(root: Path, prompt: str) -> dict[str, object]:
     async def allow(_tool: object, given: dict[str, object], _: object) -> PermissionResultAllow:
         return PermissionResultAllow(updated_input=given)
 
-    launcher = choose("auto")
+    launcher = PlainLauncher()
     database = await asyncio.to_thread(Database.open, f"file:{root}/sessions.db")
     grants = Grants(database)
     upstream = Upstream(

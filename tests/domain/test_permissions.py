@@ -170,3 +170,18 @@ def test_an_input_names_the_path_that_the_cli_will_use(
     tool: str, given: dict[str, object], named: str | None
 ) -> None:
     assert named_path(tool, given) == named
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        (".env", True), (".env.local", True), ("prod.env", True), (".ENV", True), (".envrc", True),
+        ("id_ed25519", True), ("server.key", True), ("cert.PEM", True), (".netrc", True),
+        (".env.example", False), (".env.template", False), ("id_rsa.pub", False), ("env", False),
+        ("environment.py", False), ("keys.py", False), (".envoy", False),
+    ],
+)  # fmt: skip
+def test_files_of_secrets_are_nobodys_to_read_or_change(name: str, is_secret: bool) -> None:
+    expected = "deny" if is_secret else "allow"
+    for tool in ("Read", "Write", "Edit", "Grep"):
+        assert verdict(tool, f"{HOME}/sub/{name}", isolated=True) == expected

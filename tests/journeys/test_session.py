@@ -11,7 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.process import ServerProcess, processes_of, server_process, until
+from tests.support.process import (
+    ServerProcess,
+    processes_of,
+    reachable_folder,
+    server_process,
+    until,
+)
 from tests.support.stream import Frame, frames, text_of
 
 pytestmark = pytest.mark.slow
@@ -24,9 +30,25 @@ STATUSES = {
 WORDS = [f"w{number}" for number in range(200)]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    with server_process(tmp_path) as running:
+ASKING = {
+    "type": "agent_with_overrides",
+    "id": "agent_default",
+    "tools": [
+        {
+            "type": "agent_toolset_20260401",
+            "configs": [{"name": "bash", "permission_policy": {"type": "always_ask"}}],
+        }
+    ],
+}
+
+
+@pytest.fixture(params=["none", "confined", pytest.param("sandbox", marks=pytest.mark.bubblewrap)])
+def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """A server at each level of isolation: all that a session can do, it can do in each."""
+    with (
+        reachable_folder() as home,
+        server_process(home, LOOP_AGENT_ISOLATION=request.param) as running,
+    ):
         yield running
 
 
@@ -197,7 +219,7 @@ def test_killed_in_a_tool_the_turn_goes_on_and_nothing_is_left_running(
     command = "python3 -c 'import time; time.sleep(3)'; echo finished"
     tool = json.dumps({"command": command})
     with server.client() as client:
-        session = create(client)
+        session = create(client, agent=ASKING)
         client.post(
             f"/v1/sessions/{session}/events",
             json={"events": [message(f"[[tool: Bash {tool}]] [[text: after the tool]]")]},
@@ -236,7 +258,7 @@ def test_killed_with_an_ask_open_the_ask_is_still_there_and_its_answer_counts(
 ) -> None:
     tool = json.dumps({"command": "touch made-by-the-agent"})
     with server.client() as client:
-        session = create(client)
+        session = create(client, agent=ASKING)
         client.post(
             f"/v1/sessions/{session}/events",
             json={"events": [message(f"[[tool: Bash {tool}]] [[text: done]]")]},

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from loopagent.domain.ids import SessionId, new_session_id
-from loopagent.errors import AgentError, SettingsError
-from loopagent.sandbox import LaunchSpec, PlainLauncher, choose, cli_path, cli_version
+from loopagent.errors import AgentError
+from loopagent.sandbox import LaunchSpec, PlainLauncher, cli_path, cli_version
 from loopagent.sandbox.processes import marked
 from loopagent.sandbox.program import _works, lifeline, system_program
 from tests.support.process import until
@@ -182,17 +182,6 @@ def test_what_cannot_be_launched_safely_is_refused(folder: Folder, odd: dict[str
     assert sorted(entry.name for entry in folder.root.iterdir()) == [
         "config", "home", "tmp", "workspace"
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize("level", ["auto", "none"])
-def test_auto_and_none_give_the_plain_level(level: str) -> None:
-    assert choose(level).level == "none"
-
-
-@pytest.mark.parametrize("level", ["confined", "sandbox", "container", "x"])
-def test_a_level_that_there_is_not_is_never_replaced_silently(level: str) -> None:
-    with pytest.raises(SettingsError, match="LOOP_AGENT_ISOLATION"):
-        choose(level)
 
 
 def test_the_program_is_found_without_the_sdk() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,9 @@ class ServerProcess:
             "DATABASE_URL": f"file:{self.home}/data/sessions.db",
             "WORKSPACE_ROOT": str(self.workspaces),
             "LOOP_AGENT_DATA_DIR": str(self.home / "data"),
+            # The tests that ask for more say so.
+            "LOOP_AGENT_ISOLATION": "none",
+            "LOOP_AGENT_PROGRAMS_DIR": str(shared_programs()),
             **self.settings,
         }
 
@@ -122,13 +126,29 @@ def server_process(home: Path, **settings: str) -> Iterator[ServerProcess]:
             sweep(server)
 
 
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that other users may pass to, as the sessions' own users must; pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="loop-agent-test-", ignore_cleanup_errors=True) as name:
+        place = Path(name)
+        place.chmod(0o711)
+        yield place
+
+
+def shared_programs() -> Path:
+    """One folder for all servers of all tests: the agent program's copy has 380 MB."""
+    place = Path(tempfile.gettempdir()) / f"loop-agent-programs-{os.geteuid()}"
+    place.mkdir(mode=0o711, exist_ok=True)
+    return place
+
+
 def sweep(server: ServerProcess) -> None:
     """No process of a session may outlive its test."""
     until(lambda: not processes_of(server.workspaces), 15)
 
 
 def processes_of(place: Path) -> list[int]:
-    """Processes that work below `place`, by their cwd or their command."""
+    """Processes that work below `place`, by their cwd, their command or their session."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -136,9 +156,12 @@ def processes_of(place: Path) -> list[int]:
         try:
             cwd = str((entry / "cwd").readlink())
             command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            variables = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if cwd.startswith(str(place)) or str(place) in command:
+        named = next((v[13:] for v in variables if v.startswith("LOOP_SESSION=")), "")
+        works_there = bool(named) and (place.name == named or (place / named).is_dir())
+        if cwd.startswith(str(place)) or str(place) in command or works_there:
             found.append(int(entry.name))
     return found
 

@@ -20,6 +20,7 @@ from loopagent.server import bind
 from loopagent.services import Services, open_services
 from loopagent.web.app import create_app
 from loopagent.web.connection import Connection
+from tests.support.process import shared_programs
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def settings_below(home: Path, **changes: Any) -> Settings:
         workspace_root=home / "workspaces",
         data_dir=home / "data",
         templates_dir=home / "templates",
+        isolation="none",
+        programs_dir=shared_programs(),
     )
     return dataclasses.replace(settings, **changes)
 

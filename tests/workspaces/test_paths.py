@@ -145,3 +145,37 @@ def test_another_form_of_the_same_name_does_not_hide_a_link(root: Path) -> None:
 def test_what_leads_out_is_never_joined(root: Path, path: str) -> None:
     with pytest.raises(UnsafePathError, match=r"\.$"):
         safe_join(root, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("file", "/workspace/file"),
+        ("/workspace/file", "/workspace/file"),
+        ("//workspace//sub/../file", "/workspace/file"),
+        ("/etc/../workspace/file", "/workspace/file"),
+        ("/workspace", "/workspace"),
+        ("inner", "/workspace/file"),
+        ("absolute", "/workspace/file"),
+        ("out", "/etc/passwd"),
+        ("/workspace/../etc/passwd", "/"),
+        ("../other/file", "/"),
+        ("up/x", "/"),
+        ("/workspacex/file", "/workspacex/file"),
+        ("/config/projects", "/config/projects"),
+        ("~/x", "/~"),
+        ("a\0b", "/~"),
+        ("loop", "/"),
+    ],
+)
+def test_a_path_means_what_it_means_in_the_sandbox(tmp_path: Path, path: str, meant: str) -> None:
+    root = tmp_path / "workspace"
+    root.mkdir()
+    (root / "file").touch()
+    (root / "sub").mkdir()
+    (root / "inner").symlink_to("file")
+    (root / "absolute").symlink_to("/workspace/inner")
+    (root / "out").symlink_to("/etc/passwd")
+    (root / "up").symlink_to("..")
+    (root / "loop").symlink_to("/workspace/loop")
+    assert resolve_inside(root, path, root, Path("/workspace")) == PurePosixPath(meant)

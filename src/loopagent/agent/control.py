@@ -18,6 +18,8 @@ from claude_agent_sdk import ClaudeSDKClient
 
 from loopagent.agent.ports import Prompt
 from loopagent.domain.ids import prompt_uuid
+from loopagent.sandbox.processes import program_below
+from loopagent.sandbox.program import cli_path
 
 log = logging.getLogger(__name__)
 
@@ -66,15 +68,17 @@ class Control:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the CLI (the launcher replaces itself by it)."""
+        """The process id of what the launcher has become: the CLI, or its sandbox."""
         process = getattr(self._client._transport, "_process", None)  # noqa: SLF001
         return process.pid if process is not None else None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the CLI a signal, if it still runs."""
-        if self.pid is not None:
+        """Send the CLI a signal, if it still runs; SIGKILL goes to its sandbox, which ends it."""
+        pid = self.pid
+        if pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                aim = pid if number == signal.SIGKILL else program_below(pid, cli_path().name)
+                os.kill(aim, number)
 
     async def cancel_message(self, uuid: str) -> bool:
         """Withdraw a prompt that the CLI holds; False if it has taken it."""

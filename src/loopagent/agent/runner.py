@@ -122,6 +122,12 @@ class Runner:
             self.turn.stops.take()
             self._order(self._control.interrupt)
 
+    def fail(self, error: AgentError) -> None:
+        """Stop the turn that is under way, with its reason; nothing happens if there is none."""
+        if self.turn is not None:
+            self.turn.error = error
+            self.interrupt()
+
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
         if self.turn is not None:
@@ -264,9 +270,8 @@ class Runner:
                 case "answered":
                     ending = [*emitted(self._translator.turn_ended()), endings.idle("end_turn", {})]
                     await self._finish(ending)
-                case AgentError() as error if turn is not None:
-                    turn.error = error
-                    self.interrupt()
+                case AgentError() as error:
+                    self.fail(error)
 
     async def _force(self, turn: Turn, step: str) -> None:
         """What was done to stop the turn had no effect: end its process."""

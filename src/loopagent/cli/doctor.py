@@ -50,7 +50,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield "ok", "version", f"Loop Agent {__version__}, Python {platform.python_version()}"
     yield _cli()
     yield _key(settings)
-    yield from _sandbox()
+    yield from _sandbox(settings)
     url = running_server(settings)
     yield "ok", "server", f"runs at {url}" if url else "does not run now"
     yield from _folders(settings)
@@ -103,11 +103,25 @@ def _key(settings: Settings) -> Finding:
     return _KEYS[asyncio.run(upstream.check())]
 
 
-def _sandbox() -> Iterator[Finding]:
-    yield "warn", "isolation", "none: commands run with the rights of the server"
-    for program in ("setpriv", "git", "bwrap"):
-        found = shutil.which(program)
-        yield ("ok", program, found) if found else ("warn", program, "not installed")
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    """Every level tried out, and which one sessions get."""
+    from loopagent.sandbox.levels import HINTS, Machine, trials
+
+    best = "none"
+    for trial in trials(Machine.of(settings)):
+        if trial.held:
+            best = trial.level if best == "none" else best
+            yield "ok", trial.level, f"holds, tried in {trial.seconds * 1000:.0f} ms"
+        else:
+            yield "warn", trial.level, f"{'; '.join(trial.failures)}. {HINTS[trial.level]}"
+    demanded = settings.isolation
+    level = best if demanded == "auto" else demanded
+    if level == "none":
+        yield "warn", "isolation", "none: commands run with the rights of the server"
+    else:
+        yield "ok", "isolation", f"{level}: see docs/isolation.md for what it stops"
+    git = shutil.which("git")
+    yield ("ok", "git", git) if git else ("warn", "git", "not installed")
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:

@@ -16,15 +16,20 @@ from loopagent.credentials.ledger import Ledger, Settled
 from loopagent.credentials.limits import Limits
 from loopagent.credentials.prices import load_prices
 from loopagent.credentials.proxy import CredentialProxy
+from loopagent.credentials.sockets import Sockets
 from loopagent.credentials.upstream import Upstream
 from loopagent.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """The way to the model's API. url: where agents reach it."""
+    """The way to the model's API.
+
+    url, sockets: where agents with a network reach it, and where those without.
+    """
 
     url: str
+    sockets: Sockets
     grants: Grants
     ledger: Ledger
     limits: Limits
@@ -52,6 +57,13 @@ async def open_gateway(
         )
         try:
             url = await proxy.start()
-            yield Gateway(url=url, grants=grants, ledger=ledger, limits=limits, key=key)
+            yield Gateway(
+                url=url,
+                sockets=proxy.sockets,
+                grants=grants,
+                ledger=ledger,
+                limits=limits,
+                key=key,
+            )
         finally:
             await proxy.stop()

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from loopagent.domain.ids import SessionId
 from loopagent.storage import grants
 from loopagent.storage.database import Database
 
 PREFIX = "lag_"
+# What the agent program itself has run there, if the agent has the tool.
+_SERVER_TOOLS = frozenset({"web_search"})
 
 
 class Grants:
@@ -24,15 +26,20 @@ class Grants:
         self._database = database
         self._sessions: dict[str, SessionId] = {}
         self._hashes: dict[SessionId, str] = {}
+        self._server_tools: dict[SessionId, Collection[str]] = {}
         self._listeners: list[Callable[[SessionId], None]] = []
 
-    async def issue(self, session_id: SessionId) -> str:
-        """A new token for a session; the last one is dead from now on."""
+    async def issue(self, session_id: SessionId, tools: Collection[str] = ()) -> str:
+        """A new token for a session; the last one is dead from now on.
+
+        tools: those of the agent, by the wire's names. Some of them run at the API's side.
+        """
         token = PREFIX + secrets.token_urlsafe(32)
         token_hash = _hash(token)
         self._drop(session_id)
         self._sessions[token_hash] = session_id
         self._hashes[session_id] = token_hash
+        self._server_tools[session_id] = _SERVER_TOOLS.intersection(tools)
         await self._database.write(lambda conn: grants.replace(conn, session_id, token_hash))
         return token
 
@@ -45,6 +52,10 @@ class Grants:
         """The session that a live token belongs to."""
         return self._sessions.get(_hash(token))
 
+    def server_tools(self, session_id: SessionId) -> Collection[str]:
+        """The tools that a session may have run at the API's side."""
+        return self._server_tools.get(session_id, ())
+
     def on_revoked(self, listener: Callable[[SessionId], None]) -> None:
         """Call `listener` whenever a grant dies."""
         self._listeners.append(listener)
@@ -54,6 +65,7 @@ class Grants:
         if token_hash is None:
             return False
         del self._sessions[token_hash]
+        self._server_tools.pop(session_id, None)
         for listener in self._listeners:
             listener(session_id)
         return True

@@ -1,6 +1,6 @@
 """The credential proxy: a grant comes in, the real key goes out, usage is read in between.
 
-It listens on loopback alone. An answer is passed on chunk by chunk as it comes; a cut one is cut
+It listens on loopback, and on a socket per session where agents have no network. An answer is passed on chunk by chunk as it comes; a cut one is cut
 on the other side, too, so that the agent program sees what happened.
 """
 
@@ -30,6 +30,7 @@ from loopagent.credentials.request import (
     sent_headers,
     token_of,
 )
+from loopagent.credentials.sockets import MAX_HEADER, Sockets, serving
 from loopagent.credentials.upstream import KeyState, Upstream
 from loopagent.credentials.usage import UsageMeter
 from loopagent.domain.ids import SessionId
@@ -43,8 +44,6 @@ _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=600)
 _MAX_CONNECTIONS = 1000
 # Shorter than servers keep one: a request on a connection just closed would fail.
 _KEEP_ALIVE_SECONDS = 50
-_STOP_SECONDS = 0.5
-_MAX_HEADER = 32_768
 _BODY_SECONDS = 60
 _NO_AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent")
 
@@ -76,6 +75,7 @@ class CredentialProxy:
         self._live: defaultdict[SessionId, set[anyio.CancelScope]] = defaultdict(set)
         self._client: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
+        self.sockets = Sockets(self._answer)
         grants.on_revoked(self._cut)
 
     async def start(self) -> str:
@@ -88,19 +88,10 @@ class CredentialProxy:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_NO_AUTO_HEADERS,
             trust_env=False,
-            max_line_size=_MAX_HEADER,
-            max_field_size=_MAX_HEADER,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
         )
-        # When the agent program goes away, its request to the API is cancelled, too.
-        server = web.Server(
-            self._answer,
-            handler_cancellation=True,
-            access_log=None,
-            max_line_size=_MAX_HEADER,
-            max_field_size=_MAX_HEADER,
-        )
-        self._runner = web.ServerRunner(server, shutdown_timeout=_STOP_SECONDS)
-        await self._runner.setup()
+        self._runner = await serving(self._answer)
         try:
             await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         except OSError:
@@ -112,6 +103,7 @@ class CredentialProxy:
         """Cut what is under way and close the port; may be called twice."""
         for session_id in list(self._live):
             self._cut(session_id)
+        await self.sockets.close_all()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -123,7 +115,10 @@ class CredentialProxy:
         for scope in list(self._live.get(session_id, ())):
             scope.cancel()
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.BaseRequest, owner: SessionId | None = None
+    ) -> web.StreamResponse:
+        """Answer a request; owner: the session whose own socket it came by."""
         path, _, query = request.raw_path.partition("?")
         try:
             if request.method == "HEAD" and path == "/":
@@ -133,6 +128,8 @@ class CredentialProxy:
                     404, "not_found_error", f"{request.method} {path} is not open to agents."
                 )
             session_id = self._session_of(request)
+            if owner not in {None, session_id}:
+                raise _no_grant()
             return await self._metered(request, session_id, path, query)
         except RefusedError as refusal:
             return refusal.response()
@@ -168,7 +165,7 @@ class CredentialProxy:
     ) -> None:
         upstream = self._upstream
         with anyio.move_on_after(_BODY_SECONDS) as scope:
-            body = await read_body(passing.request)
+            body = await read_body(passing.request, self._grants.server_tools(session_id))
         if scope.cancelled_caught:
             raise RefusedError(408, "timeout_error", "The request did not arrive. Send it again.")
         model = str(body.get("model", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -14,6 +14,9 @@ MAX_BODY = 32 << 20
 COUNT_TOKENS = "/v1/messages/count_tokens"
 # With the key, other paths could read the account's files or start work that nobody meters.
 PATHS = frozenset({"/v1/messages", COUNT_TOKENS})
+
+# Looks through the tools of the request itself.
+_SEARCH_OF_TOOLS = "tool_search_tool_"
 
 _HOP_BY_HOP = frozenset(
     {
@@ -96,8 +99,11 @@ def _without(given: Mapping[str, str], names: frozenset[str]) -> CIMultiDict[str
     return CIMultiDict((k, v) for k, v in given.items() if k.lower() not in dropped)
 
 
-async def read_body(request: web.BaseRequest) -> dict[str, Any]:
-    """The request's JSON object; raises RefusedError if it is too large or none."""
+async def read_body(request: web.BaseRequest, server_tools: Collection[str] = ()) -> dict[str, Any]:
+    """The request's JSON object; raises RefusedError if it is too large, none, or asks too much.
+
+    server_tools: those that may run at the API's side.
+    """
     declared = request.content_length
     if declared is not None and declared > MAX_BODY:
         raise _too_large()
@@ -114,7 +120,33 @@ async def read_body(request: web.BaseRequest) -> dict[str, Any]:
         raise RefusedError(
             400, "invalid_request_error", "The body must be a JSON object. Send one."
         )
+    _check_tools(body, server_tools)
     return body
+
+
+def _check_tools(body: Mapping[str, Any], server_tools: Collection[str]) -> None:
+    """Such tools reach the network from there: an agent without one could send data out by them."""
+    for name in ("mcp_servers", "container"):
+        if body.get(name):
+            raise _not_open(name)
+    tools = body.get("tools") or []
+    if not isinstance(tools, list):
+        raise RefusedError(400, "invalid_request_error", "`tools` must be a list. Send one.")
+    for tool in tools:
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if kind is None or kind == "custom" or str(kind).startswith(_SEARCH_OF_TOOLS):
+            continue
+        # `web_search_20250305` is a version of `web_search`.
+        if str(kind).rpartition("_")[0] not in server_tools:
+            raise _not_open(f"the tool type {kind}")
+
+
+def _not_open(what: str) -> RefusedError:
+    return RefusedError(
+        400,
+        "invalid_request_error",
+        f"{what} is not open to this agent. Enable the tool in the agent's definition.",
+    )
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from loopagent.domain.agent import SDK_TO_WIRE, Toolset
+from loopagent.domain.secret_files import is_secret_file
 
 Verdict = Literal["allow", "ask", "deny"]
 
@@ -90,10 +91,17 @@ def _outside(grounds: Grounds, tool: str, path: PurePosixPath | None) -> Decisio
     if tool not in PATH_INPUTS or path is None:
         return None
     if path.is_relative_to(grounds.workspace):
-        return None
+        return _secret(path)
     if tool == "Read" and any(path.is_relative_to(place) for place in grounds.readable):
         return None
     return Decision(verdict="deny", reason=f"{path} is outside this session's workspace.")
+
+
+def _secret(path: PurePosixPath) -> Decision | None:
+    if not is_secret_file(path.name):
+        return None
+    reason = f"{path.name} may hold secrets: agents neither read nor change such files."
+    return Decision(verdict="deny", reason=reason)
 
 
 def _default(grounds: Grounds, tool: str) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec, PlainLauncher, choose
+from loopagent.sandbox.launcher import PROJECT, Launcher, LaunchSpec, PlainLauncher
 from loopagent.sandbox.processes import strays, sweep
 from loopagent.sandbox.program import cli_path, cli_version
 
@@ -11,7 +11,6 @@ __all__ = [
     "LaunchSpec",
     "Launcher",
     "PlainLauncher",
-    "choose",
     "cli_path",
     "cli_version",
     "strays",

@@ -21,6 +21,8 @@ _GRACE_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 # A process that forks faster than it is killed must not hold the caller for ever.
 _MAX_ROUNDS = 20
+# From a launcher over bubblewrap's two processes and a shell to the agent program.
+_MAX_DEPTH = 5
 
 
 def marked() -> Iterator[tuple[int, SessionId]]:
@@ -71,6 +73,34 @@ def sweep(session_id: SessionId) -> int:
             _signal(pid, session_id, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     return len(ended)
+
+
+def program_below(pid: int, name: str) -> int:
+    """The process that runs a program of this name at or below a launcher's; else that one."""
+    level = [pid]
+    for _ in range(_MAX_DEPTH):
+        for found in level:
+            if _name(found) == name:
+                return found
+        level = [child for found in level for child in children(found)]
+    return pid
+
+
+def _name(pid: int) -> str:
+    try:
+        return (_PROC / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that live, as far as it is known."""
+    try:
+        threads = os.listdir(_PROC / f"{pid}/task")  # noqa: PTH208
+        texts = [(_PROC / f"{pid}/task/{thread}/children").read_text() for thread in threads]
+    except OSError:
+        return []
+    return [int(child) for text in texts for child in text.split()]
 
 
 def _of(session_id: SessionId) -> set[int]:

@@ -93,6 +93,9 @@ class Supervisor:
             self._tasks = tasks
             tasks.start_soon(self._load, name="load runner")
             tasks.start_soon(self._keep_house, name="keep house")
+            if self.level != "none":
+                watchdog = self._plans.watchdog(lambda: self.live)
+                tasks.start_soon(watchdog.run, name="watchdog")
             try:
                 yield self
             finally:

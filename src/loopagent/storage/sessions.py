@@ -78,6 +78,11 @@ def save(conn: Connection, session: Session) -> None:
         raise _missing(session.id)
 
 
+def set_isolation(conn: Connection, session_id: SessionId, level: str) -> None:
+    """Note the level that a session runs at from now on."""
+    conn.execute(_SAVE, {"key": session_id, "isolation": level})
+
+
 def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Session], str | None]:
     """The owner's sessions of one page, and the cursor of the next one, if there is one."""
     c = sessions.c

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from loopagent.errors import UnsafePathError
 
+_MAX_LINKS = 40
 _MAX_PATH_BYTES = 4096
 _MAX_NAME_BYTES = 255
 # What JavaScript trims, too.
@@ -20,16 +21,45 @@ _BLANKS = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")
 _NOWHERE = PurePosixPath("/")
 
 
-def resolve_inside(root: Path, path: str, cwd: Path) -> PurePosixPath:
+def resolve_inside(root: Path, path: str, cwd: Path, seen_as: Path | None = None) -> PurePosixPath:
     """The link-free absolute path that `path` means to a program in `cwd`; it never raises.
 
     It may lie outside of `root`, and need not exist. Programs read odd paths differently (blanks
     around them, other Unicode forms, `~`): where one reading leads outside, that one is given.
+    seen_as: what programs in a sandbox call the root, which then is their cwd; so is the result.
     """
-    home = PurePosixPath(os.path.realpath(root))
+    home = PurePosixPath(os.path.realpath(root) if seen_as is None else seen_as)
     plain = unicodedata.normalize("NFC", _BLANKS.sub("", path))
-    readings = [_real(reading, cwd) for reading in dict.fromkeys((plain, path))]
+    readings = [
+        _real(reading, cwd) if seen_as is None else _seen(reading, root, str(seen_as))
+        for reading in dict.fromkeys((plain, path))
+    ]
     return next((found for found in readings if not found.is_relative_to(home)), readings[0])
+
+
+def _seen(path: str, root: Path, seen_as: str) -> PurePosixPath:
+    """The same in a sandbox. Only inside the root are links followed: the rest is not ours."""
+    real_root = os.path.realpath(root)
+    if path.startswith("~") or "\0" in path:
+        return _NOWHERE / "~"
+    for _ in range(_MAX_LINKS):
+        path = "/" + os.path.join(seen_as, path).lstrip("/")  # noqa: PTH118  keeps ".."
+        if not f"{path}/".startswith(f"{seen_as}/"):
+            path = os.path.normpath(path)
+            if not f"{path}/".startswith(f"{seen_as}/"):
+                return PurePosixPath(path)
+        found = _real(real_root + path.removeprefix(seen_as), root)
+        if found.is_relative_to(real_root):
+            return PurePosixPath(seen_as) / found.relative_to(real_root)
+        path = str(found)
+        if not found.is_relative_to(seen_as):
+            # It may have climbed out of the root: then it has no name in the sandbox.
+            return _NOWHERE if _is_near(found, real_root) else found
+    return _NOWHERE
+
+
+def _is_near(found: PurePosixPath, root: str) -> bool:
+    return found.is_relative_to(PurePosixPath(root).parent)
 
 
 def _real(path: str, cwd: Path) -> PurePosixPath:
