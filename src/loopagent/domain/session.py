@@ -141,11 +141,17 @@ def _idle(session: Session, event: e.SessionStatusIdle) -> Session:
     session = replace(_at_rest(session, event), status="idle", stop_reason=event.stop_reason)
     if event.stop_reason.type == "requires_action":
         return session
-    turn = (event.loop or {}).get("turn") or {}
+    loop = event.loop or {}
+    # Sub-agents in the background may still ask when the turn has ended.
+    session = replace(
+        session, asks=tuple(ask for ask in session.asks if ask in loop.get("asks", ()))
+    )
+    if loop.get("again"):
+        return session  # their asks are answered; the turn has been counted
+    turn = loop.get("turn") or {}
     metered, reported = turn_costs(turn)
     return replace(
         session,
-        asks=(),
         turns=session.turns + 1,
         cost=MicroUSD(session.cost + metered),
         reported_cost=MicroUSD(session.reported_cost + reported),

@@ -287,6 +287,8 @@ class Sessions:
             updated_input=loop.get("updated_input"),
         )
         self._runs.answer(after[0], answer.tool_use_id, verdict)
+        if outcome.prompt is not None:
+            self._runs.deliver(session_id, outcome.prompt)
         return outcome.answer
 
     async def _append(self, session_id: SessionId, event: e.Event) -> None:

@@ -15,7 +15,7 @@ from loopagent.domain.ids import EventId, SessionId, UserId
 from loopagent.domain.session import Session
 from loopagent.errors import SessionArchivedError
 from loopagent.eventlog.log import EventLog, StoredEvent
-from loopagent.sessions import steering
+from loopagent.sessions import beside, steering
 from loopagent.sessions.outcome import Outcome
 from loopagent.storage import asks, events, queue, sessions
 from loopagent.storage.database import Connection
@@ -67,8 +67,11 @@ def end_turn(
     log: EventLog, conn: Connection, session_id: SessionId, ending: Sequence[e.Event]
 ) -> Outcome:
     """Append the end of a turn and begin the next queued message's, if there is one."""
-    rows = log.append_in(conn, session_id, ending)
+    kept = beside.open_asks(conn, session_id)
+    rows = log.append_in(conn, session_id, beside.with_open_asks(ending, kept))
     session = sessions.get(conn, session_id)
+    if kept and session.status == "idle":
+        rows += log.append_in(conn, session_id, [_requires_action(session.asks)])
     if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome(rows=rows)
     following = next_queued(log, conn, session)
@@ -160,12 +163,18 @@ def confirm(
     before = writable(conn, session_id)
     rows = log.append_in(conn, session_id, [answer])
     session = sessions.get(conn, session_id)
+    answer_row = rows[0].body
+    following = Outcome()
     if before.status == "idle":
-        follow: e.Event = (
-            _requires_action(session.asks) if session.asks else e.SessionStatusRunning()
-        )
+        at_rest = beside.rest(conn, session_id)
+        goes_on: e.Event = at_rest or e.SessionStatusRunning()
+        follow = _requires_action(session.asks) if session.asks else goes_on
         rows += log.append_in(conn, session_id, [follow])
-    return Outcome(rows=rows, answer=rows[0].body), sessions.get(conn, session_id)
+        if at_rest is not None:
+            following = go_on(log, conn, session_id)
+            rows += following.rows
+    outcome = Outcome(rows=rows, answer=answer_row, prompt=following.prompt)
+    return outcome, sessions.get(conn, session_id)
 
 
 def is_under_way(conn: Connection, session_id: SessionId, seq: int) -> bool:

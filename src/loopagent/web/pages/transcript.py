@@ -233,11 +233,14 @@ class Transcript:
     def _idle(self, event: e.SessionStatusIdle) -> None:
         if event.stop_reason.type == "requires_action":
             return
+        loop = event.loop or {}
         self._rests = True
         self._end_stop()
         self.drop_draft()
-        self._end_tools(event.seq)
-        turn = (event.loop or {}).get("turn") or {}
+        self._end_tools(event.seq, self._pending.difference(loop.get("asks", ())))
+        if loop.get("again"):
+            return  # nothing but an ask of a sub-agent in the background was answered
+        turn = loop.get("turn") or {}
         usage = turn.get("usage") or {}
         tokens = sum(value for value in usage.values() if isinstance(value, int))
         metered, reported = turn_costs(turn)
