@@ -63,7 +63,8 @@ class Halt:
             self._log.published(session_id, outcome.rows)
             for task in await self._database.read(lambda conn: tasks.running(conn, session_id)):
                 await self._runs.asides.stop_task(session_id, task.task_id)
-            if any(row.type == "user.interrupt" for row in outcome.rows):
-                await self._runs.interrupt(session_id)
+            for row in outcome.rows:
+                if row.type == "user.interrupt":
+                    await self._runs.interrupt(session_id, row.seq)
         except LoopError as error:  # deleted meanwhile, say: the others are stopped all the same
             log.warning("%s was not stopped: %s", session_id, error.message)

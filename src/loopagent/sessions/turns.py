@@ -97,8 +97,9 @@ def release(
     rows = _let_go(log, conn, session)
     session = sessions.get(conn, session_id)
     if was_stopped:
-        rows += begin(log, conn, session, go_on_with)
-        return Outcome(rows=rows, prompt=steering.prompt_of(go_on_with))
+        begun = begin(log, conn, session, go_on_with)
+        prompt = steering.prompt_of(go_on_with, begun[0].seq)
+        return Outcome(rows=[*rows, *begun], prompt=prompt)
     if session.is_busy:
         return Outcome(rows=rows)
     following = next_queued(log, conn, session)

@@ -18,12 +18,6 @@ from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
 from loopagent.web.pages.silence import is_silent
 
-_STOPPING = {
-    "terminate": "The agent does not react: its process is told to end…",
-    "kill": "The agent's process is killed…",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What is new since the last look: blocks to put in or change, and drafts that are gone."""
@@ -66,9 +60,7 @@ class Transcript:
                 self._idle(event)
             case e.TaskEnded():
                 self._end_task(event)
-            case e.SessionStatusRunning():
-                self._rests = False
-            case e.UserInterrupt() | e.Stopping():
+            case e.SessionStatusRunning() | e.UserInterrupt() | e.Stopping():
                 self._show_stop(event)
             case _:
                 if not is_silent(event):
@@ -259,13 +251,13 @@ class Transcript:
             )
         )
 
-    def _show_stop(self, event: e.UserInterrupt | e.Stopping) -> None:
+    def _show_stop(self, event: e.SessionStatusRunning | e.UserInterrupt | e.Stopping) -> None:
         """An interrupt of a turn that goes on is shown at the end, until the turn has ended."""
-        if not self._rests:
+        if isinstance(event, e.SessionStatusRunning):
+            self._rests = False
+        elif not self._rests:
             self._stop = self._stop or event.id
-            step = event.step if isinstance(event, e.Stopping) else ""
-            text = _STOPPING.get(step, "Stopping…")
-            self._put(b.NoteBlock(id=self._stop, first=0, last=0, icon="square", text=text))
+            self._put(b.stop_note(self._stop, event))
 
     def _end_stop(self) -> None:
         if self._stop is not None:
