@@ -18,6 +18,7 @@ from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
 from loopagent.web.pages.silence import is_silent
 
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What is new since the last look: blocks to put in or change, and drafts that are gone."""
