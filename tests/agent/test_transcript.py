@@ -8,12 +8,19 @@ from typing import Any
 
 import pytest
 
-from loopagent.agent.transcript import can_resume, point_to_end, reopen_ask
+from loopagent.agent.transcript import can_resume, point_to_end, reopen_asks
 
 Entry = dict[str, Any]
 
 PROMPT = {"type": "user", "uuid": "p", "message": {"content": [{"type": "text", "text": "go"}]}}
 NOTE = {"type": "last-prompt"}
+INTERRUPTED = {
+    "type": "user",
+    "uuid": "i",
+    "message": {
+        "content": [{"type": "text", "text": "[Request interrupted by user for tool use]"}]
+    },
+}
 
 
 def call(name: str) -> Entry:
@@ -30,6 +37,10 @@ def gave_up(name: str) -> Entry:
     return result(name, "Tool permission request failed: AbortError: closed", is_error=True)
 
 
+def refused(name: str) -> Entry:
+    return result(name, "The user doesn't want to proceed with this tool use.", is_error=True)
+
+
 def write(path: Path, *entries: Entry) -> bytes:
     data = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
     path.write_bytes(data)
@@ -44,6 +55,7 @@ def write(path: Path, *entries: Entry) -> bytes:
         ([PROMPT, call("a"), NOTE], [gave_up("a"), NOTE]),
         ([PROMPT, call("b"), call("a"), result("b")], [gave_up("a")]),
         ([PROMPT, call("b"), PROMPT, call("a")], []),
+        ([PROMPT, call("a")], [refused("a"), INTERRUPTED, NOTE]),
     ],
 )
 def test_the_only_call_without_a_result_is_marked_as_still_to_be_decided(
@@ -52,7 +64,7 @@ def test_the_only_call_without_a_result_is_marked_as_still_to_be_decided(
     file = tmp_path / "t.jsonl"
     before = write(file, *kept)
     write(file, *kept, *cut)
-    assert reopen_ask(file, "a")
+    assert reopen_asks(file, {"a"})
     after = file.read_bytes()
     assert after.startswith(before)
     mark = json.loads(after[len(before) :])
@@ -67,10 +79,8 @@ def test_the_only_call_without_a_result_is_marked_as_still_to_be_decided(
     [
         ([PROMPT, call("a"), call("b")], [gave_up("a"), gave_up("b")]),
         ([PROMPT, call("b")], []),
-        ([PROMPT, call("a"), gave_up("a"), call("b")], []),
-        ([PROMPT, call("a"), gave_up("a"), PROMPT], []),
         ([PROMPT, call("a"), result("a", "Tool permission request failed")], []),
-        ([PROMPT, call("a"), result("a", "exit code 1", is_error=True)], []),
+        ([PROMPT, call("b"), result("b", "exit code 1", is_error=True)], []),
         ([PROMPT], []),
     ],
 )
@@ -80,7 +90,7 @@ def test_nothing_is_marked_where_another_call_or_none_is_open(
     file = tmp_path / "t.jsonl"
     before = write(file, *kept)
     write(file, *kept, *cut)
-    assert not reopen_ask(file, "a")
+    assert not reopen_asks(file, {"a"})
     assert file.read_bytes() == before
 
 
@@ -89,7 +99,7 @@ def test_half_a_line_and_a_sub_agents_lines_are_no_obstacle(tmp_path: Path) -> N
     before = write(file, PROMPT, call("a"), {**call("s"), "isSidechain": True})
     with file.open("ab") as end:
         end.write(b'{"type":"us')
-    assert reopen_ask(file, "a")
+    assert reopen_asks(file, {"a"})
     after = file.read_bytes()
     assert after.startswith(before)
     assert len(after[len(before) :].splitlines()) == 1
@@ -113,7 +123,7 @@ def test_a_resume_goes_on_from_the_last_message_whatever_end_was_named_before(
 
 
 def test_without_a_transcript_there_is_nothing_to_resume_or_reopen(tmp_path: Path) -> None:
-    assert not reopen_ask(tmp_path / "none.jsonl", "a")
+    assert not reopen_asks(tmp_path / "none.jsonl", {"a"})
     assert not can_resume(tmp_path / "none.jsonl")
     assert list(tmp_path.iterdir()) == []
 

@@ -65,6 +65,7 @@ class Recovery:
     calls: tool calls without a result, oldest first.
     draft_id, draft_text: the message that was being written.
     is_recorded: whether the CLI's transcript holds the turn's prompt.
+    is_complete: whether it holds the end of the turn's answer, too.
     unlogged: what the CLI's transcript holds of the turn beyond the log, one block per entry.
     """
 
@@ -72,6 +73,7 @@ class Recovery:
     draft_id: EventId | None = None
     draft_text: str = ""
     is_recorded: bool = False
+    is_complete: bool = False
     unlogged: tuple[dict[str, Any], ...] = ()
 
 
@@ -98,6 +100,11 @@ class RunPlan:
     preface: str | None = None
     recovery: Recovery | None = None
     max_turns: int | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        """True if the process may find nothing left to do in the turn that it takes up."""
+        return self.recovery is not None and self.recovery.is_complete
 
 
 class Port(Protocol):

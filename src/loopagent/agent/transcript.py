@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 _HEAD = 4 << 20  # bytes in which the first prompt is found
-_GAVE_UP = "Tool permission request failed"
 _FROM_BEFORE = ("timestamp", "userType", "entrypoint", "cwd", "sessionId", "version", "gitBranch")
 
 Entry = dict[str, Any]
@@ -65,13 +65,14 @@ def read_entries(transcript: Path) -> list[Entry]:
     return [_read(line) for line in lines]
 
 
-def reopen_ask(transcript: Path, tool_use_id: str) -> bool:
-    """Prepare a resume in which a call that waited for an answer is decided now.
+def reopen_asks(transcript: Path, asked: Collection[str]) -> bool:
+    """Prepare a resume in which calls that waited for an answer are decided now.
 
-    The CLI sees its pipe close a moment before it is ended itself, and may have noted a failed
-    result for the call: that end is cut off. If it is the only call without a result, it is marked
-    as deferred: the next process asks about this very call, and the model isn't asked again. Of
-    several the CLI would keep one, so they get no mark (False) and the model makes them anew.
+    asked: their ids. The CLI sees its pipe close a moment before it is ended itself, and may have
+    noted that they failed or were refused, which nobody did: that end is cut off. If one call is
+    without a result, it is marked as deferred: the next process asks about this very call, and the
+    model isn't asked again. Of several the CLI would keep one, so they get no mark (False) and the
+    model makes them anew.
     """
     try:
         lines = transcript.read_bytes().splitlines(keepends=True)
@@ -80,11 +81,11 @@ def reopen_ask(transcript: Path, tool_use_id: str) -> bool:
     if lines and not lines[-1].endswith(b"\n"):
         lines.pop()  # half a line: its writer was killed
     entries = [_read(line) for line in lines]
-    entries = entries[: _before_giving_up(entries)]
+    entries = entries[: _before_giving_up(entries, asked)]
     with transcript.open("r+b") as file:
         file.truncate(sum(map(len, lines[: len(entries)])))
     call = _only_open_call(entries)
-    if call is None or call["id"] != tool_use_id:
+    if call is None or call["id"] not in asked:
         return False
     last = next(entry for entry in reversed(entries) if "uuid" in entry)
     with transcript.open("ab") as file:
@@ -92,16 +93,12 @@ def reopen_ask(transcript: Path, tool_use_id: str) -> bool:
     return True
 
 
-def _before_giving_up(entries: list[Entry]) -> int:
-    kept = len(entries)
-    for index in range(len(entries) - 1, -1, -1):
-        entry = entries[index]
-        results = _blocks(entry, "tool_result")
-        if entry.get("type") == "assistant" or (entry.get("type") == "user" and not results):
-            break  # what came before this is another round
-        if any(_gave_up(block) for block in results):
-            kept = index
-    return kept
+def _before_giving_up(entries: list[Entry], asked: Collection[str]) -> int:
+    for index, entry in enumerate(entries):
+        for result in _blocks(entry, "tool_result"):
+            if result.get("tool_use_id") in asked and result.get("is_error"):
+                return index
+    return len(entries)
 
 
 def _only_open_call(entries: list[Entry]) -> Entry | None:
@@ -148,10 +145,6 @@ def _blocks(entry: Entry, kind: str) -> list[Entry]:
     content = message.get("content") if isinstance(message, dict) else None
     blocks = content if isinstance(content, list) else []
     return [block for block in blocks if isinstance(block, dict) and block.get("type") == kind]
-
-
-def _gave_up(result: Entry) -> bool:
-    return bool(result.get("is_error")) and str(result.get("content")).startswith(_GAVE_UP)
 
 
 def leave_out(transcript: Path, prompt_uuid: str) -> bool:

@@ -66,7 +66,8 @@ class Turn:
         now = time.monotonic()
         if self.stops.have_begun:
             return "force" if self.stops.is_due(now) else None
-        if self.echoed_at is not None and not self.began and now - self.echoed_at > _ECHO_ONLY:
+        waits = self.echoed_at is not None and not self.began
+        if waits and plan.is_answered and now - (self.echoed_at or now) > _ECHO_ONLY:
             # The CLI knows this prompt and its answer: the kill came after the turn's end.
             return "answered"
         if is_asking:

@@ -52,7 +52,14 @@ def catch_up(
     entries = tuple(_alone(item) for item in items[news:])
     named = {item.key: item.block["id"] for item in items[:news] if item.key[0] == "call"}
     calls = tuple(_renamed(call, named) for call in recovery.calls)
-    return replace(recovery, calls=calls, unlogged=entries, is_recorded=bool(branch))
+    return replace(
+        recovery,
+        calls=calls,
+        unlogged=entries,
+        is_recorded=bool(branch),
+        # A call, or its result, is always followed by more.
+        is_complete=bool(items) and items[-1].key[0] == "text",
+    )
 
 
 def _branch(entries: Sequence[Entry], prompt: str) -> list[Entry]:

@@ -64,8 +64,8 @@ class Records:
         """Make the record ready for the next process."""
         path = self._path(session)
         if cut is not None and cut.is_answered and cut.recovery.calls:
-            asked = cut.recovery.calls[-1].tool_use_id
-            await anyio.to_thread.run_sync(transcript.reopen_ask, path, asked)
+            asked = {call.tool_use_id for call in cut.recovery.calls}
+            await anyio.to_thread.run_sync(transcript.reopen_asks, path, asked)
         recovery = None
         if cut is not None:
             begun = cut.events[0].id
