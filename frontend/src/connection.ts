@@ -35,6 +35,11 @@ function watch(stream: HTMLElement, show: (state: State, lostAt: number) => void
   stream.addEventListener("htmx:sse:before:connection", () => {
     if (state === "live" && !document.hidden) lost();
   });
+  stream.addEventListener("htmx:sse:error", (event) => {
+    // Signed out elsewhere: the door is the only way on.
+    const { status } = (event as CustomEvent<{ status?: number }>).detail;
+    if (status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  });
   for (const name of ["htmx:sse:error", "htmx:response:error", "htmx:error"]) {
     stream.addEventListener(name, lost);
   }

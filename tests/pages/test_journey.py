@@ -41,7 +41,7 @@ def test_the_first_journey(server: ServerProcess, page: Page) -> None:
     address = page.url
 
     say(page, '[[tool: Bash {"command":"touch made"}]] [[text: all **done**]]')
-    expect(page.get_by_text("Claude wants to run a command")).to_be_visible()
+    expect(page.locator("#blocks").get_by_text("Claude wants to run a command")).to_be_visible()
     page.get_by_role("button", name="Allow").click()
     expect(page.locator("strong", has_text="done")).to_be_visible()
     assert list(server.workspaces.glob("*/workspace/made"))
@@ -53,7 +53,7 @@ def test_the_first_journey(server: ServerProcess, page: Page) -> None:
     assert server.stop() == 0
     server.settings["PORT"] = address.split(":")[2].split("/")[0]
     server.start()
-    expect(page.locator("[data-connection=live]")).to_be_visible(timeout=30_000)
+    expect(page.locator("#connection[data-connection=live]")).to_be_visible(timeout=30_000)
     say(page, "[[recall]]")
     expect(page.locator(".text").last).to_contain_text("touch made")
 

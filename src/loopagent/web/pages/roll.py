@@ -32,6 +32,8 @@ TICK = 0.2  # seconds in which changes are joined
 LOOK_EVERY = 10.0  # seconds, for changes by another server
 KEPT = 5_000  # sessions; older ones are found by search
 UNUSED = 300.0  # seconds after which a roll that nobody looks at is dropped
+JUST_NOW = 5.0  # seconds in which a page that was sent may still open its stream
+MOST = 200  # changed rows that are sent one by one
 RING = 256
 RING_BYTES = 1_000_000
 PING_EVERY = 10.0
@@ -49,6 +51,14 @@ class _Payload:
 class _Kept:
     row: Row
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What viewers have been told so far."""
+
+    wishes: dict[EventId, Wish]
+    counts: dict[str, int]
 
 
 class Roll:
@@ -128,44 +138,62 @@ class Roll:
         kept_all = [_kept(item, asks.get(item.session.id, [])) for item in seen.overviews]
         found = {kept.row.id: kept for kept in kept_all}
         asked = set(self._rows) | set(found) if only is None else set(only)
-        gone = {key for key in asked if key in self._rows and key not in found}
-        changed = [kept for key, kept in found.items() if self._rows.get(key) != kept]
-        narrow, wide, both = lines.Lines(), lines.Lines(), lines.Lines()
+        gone = [key for key in asked if key in self._rows and key not in found]
+        changed = [
+            (self._rows.get(key), kept)
+            for key, kept in found.items()
+            if self._rows.get(key) != kept
+        ]
         for key in gone:
             del self._rows[key]
+        self._rows.update(found)
+        rows = self._rows.values()
+        wishes = {wish.id: wish for kept in rows for wish in kept.row.wishes}
+        counts = dict(Counter(kept.row.state for kept in rows))
+        known = _Known(self._wishes, self._counts)
+        self._wishes, self._counts = wishes, counts
+        if not self.ready.is_set() or not (gone or changed):
+            return
+        is_watched = self.viewers or anyio.current_time() - self._used_at < JUST_NOW
+        if is_watched and len(gone) + len(changed) <= MOST:
+            self._publish(*self._rendered(gone, changed, known))
+        else:
+            self._skip()
+
+    def _rendered(
+        self, gone: list[SessionId], changed: list[tuple[_Kept | None, _Kept]], known: _Known
+    ) -> tuple[str, str]:
+        """What is different, for pages with the wide list and for those with the narrow one."""
+        narrow, wide, both = lines.Lines(), lines.Lines(), lines.Lines()
+        for key in gone:
             wide.remove(f"r-{key}")
             narrow.remove(f"s-{key}")
-        for kept in changed:
-            old = self._rows.get(kept.row.id)
-            self._rows[kept.row.id] = kept
+        for old, kept in changed:
             if old is not None and old.row == kept.row:
                 wide.grown(kept.row)
                 continue
             wide.put(kept.row, "wide")
             narrow.put(kept.row, "narrow")
-        self._renew_wishes(both)
-        counts = self._count()
-        for state in STATES:
-            if counts.get(state, 0) != self._counts.get(state, 0):
-                wide.count(state, counts.get(state, 0))
-        self._counts = counts
-        self._publish(wide.html + both.html, narrow.html + both.html)
-
-    def _renew_wishes(self, both: lines.Lines) -> None:
-        wishes = {wish.id: wish for kept in self._rows.values() for wish in kept.row.wishes}
-        for wish_id in self._wishes:
-            if wish_id not in wishes:
-                both.remove(f"t-{wish_id}")
-        for wish in wishes.values():
-            if self._wishes.get(wish.id) != wish:
+        for wish_id in known.wishes.keys() - self._wishes.keys():
+            both.remove(f"t-{wish_id}")
+        for wish in self._wishes.values():
+            if known.wishes.get(wish.id) != wish:
                 both.wish(wish)
-        self._wishes = wishes
+        for state in STATES:
+            number = self._counts.get(state, 0)
+            if number != known.counts.get(state, 0):
+                wide.count(state, number)
+        return wide.html + both.html, narrow.html + both.html
 
-    def _count(self) -> dict[str, int]:
-        return dict(Counter(kept.row.state for kept in self._rows.values()))
+    def _skip(self) -> None:
+        """Go on without telling: nobody looks, or it is quicker to take the whole list anew."""
+        self._position += 1
+        self._ring.clear()
+        self._ring_bytes = 0
+        self._ring_the_bell()
 
     def _publish(self, wide: str, narrow: str) -> None:
-        if not (wide or narrow) or not self.ready.is_set():
+        if not (wide or narrow):
             return
         self._position += 1
         place = f"{self._epoch}.{self._position}"
@@ -175,6 +203,9 @@ class Roll:
         while len(self._ring) > RING or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
             oldest = self._ring.popleft()
             self._ring_bytes -= len(oldest.wide) + len(oldest.narrow)
+        self._ring_the_bell()
+
+    def _ring_the_bell(self) -> None:
         self._bell.set()
         self._bell = anyio.Event()
 
