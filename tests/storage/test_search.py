@@ -9,7 +9,7 @@ from loopagent.domain import events as e
 from loopagent.domain.ids import UserId, new_event_id
 from loopagent.domain.said import said
 from loopagent.domain.session import Session
-from loopagent.storage import events, search, sessions
+from loopagent.storage import events, search, sessions, shelf
 from loopagent.storage.database import Connection, Database
 from loopagent.storage.events import EventRow
 from loopagent.storage.migrations import m0004_search
@@ -76,7 +76,7 @@ async def test_nobody_finds_what_is_anothers_or_in_the_trash(database: Database)
     foreign = UserId("user_other")
     assert await database.read(lambda conn: search.find(conn, foreign, "walrus", 9)) == []
     assert await database.read(lambda conn: search.titled(conn, foreign, "attic", 9)) == []
-    await database.write(lambda conn: sessions.place(conn, session.id, trashed_at=NOON))
+    await database.write(lambda conn: shelf.place(conn, session.id, trashed_at=NOON))
     assert await seqs(database, session, "walrus") == []
     assert await database.read(lambda conn: search.titled(conn, session.owner, "attic", 9)) == []
 

@@ -19,7 +19,7 @@ from loopagent.sessions import turns
 from loopagent.sessions.aftermath import ending_of
 from loopagent.sessions.outcome import Outcome
 from loopagent.sessions.runs import Runs
-from loopagent.storage import overview, search, sessions
+from loopagent.storage import overview, search, sessions, shelf
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Connection, Database
 from loopagent.storage.overview import Overview, Pulse
@@ -90,7 +90,7 @@ class Shelf:
         """Keep a session at the top of its group, or don't any more."""
         await self._own(who, session_id)
         at = e.now() if pinned else None
-        await self._database.write(lambda conn: sessions.place(conn, session_id, pinned_at=at))
+        await self._database.write(lambda conn: shelf.place(conn, session_id, pinned_at=at))
         self._log.ring(session_id)
 
     async def unarchive(self, who: Principal, session_id: SessionId) -> None:
@@ -110,7 +110,7 @@ class Shelf:
         ending = await ending_of(self._database, self._log, session_id, "interrupted")
         await self._log.append(session_id, ending)
         at = e.now()
-        await self._database.write(lambda conn: sessions.place(conn, session_id, trashed_at=at))
+        await self._database.write(lambda conn: shelf.place(conn, session_id, trashed_at=at))
         self._log.ring(session_id)
         await self.sweep()
 
@@ -119,7 +119,7 @@ class Shelf:
         await self._own(who, session_id)
 
         def put_back(conn: Connection) -> Outcome:
-            sessions.place(conn, session_id, trashed_at=None)
+            shelf.place(conn, session_id, trashed_at=None)
             return turns.go_on(self._log, conn, session_id)
 
         outcome = await self._database.write(put_back)
@@ -137,7 +137,7 @@ class Shelf:
     async def sweep(self) -> int:
         """Erase all sessions that have been in the trash for its days; gives their number."""
         due = e.now() - timedelta(days=TRASH_DAYS)
-        found = await self._database.read(lambda conn: sessions.trashed_before(conn, due))
+        found = await self._database.read(lambda conn: shelf.trashed_before(conn, due))
         for session_id in found:
             await self._erase(session_id)
         return len(found)

@@ -83,12 +83,6 @@ def set_isolation(conn: Connection, session_id: SessionId, level: str) -> None:
     conn.execute(_SAVE, {"key": session_id, "isolation": level})
 
 
-def place(conn: Connection, session_id: SessionId, **moments: datetime | None) -> None:
-    """Set `pinned_at` or `trashed_at`, which no event tells of."""
-    values = {name: maybe_text(moment) for name, moment in moments.items()}
-    conn.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
-
-
 def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Session], str | None]:
     """The owner's sessions of one page, and the cursor of the next one, if there is one."""
     c = sessions.c
@@ -112,12 +106,6 @@ def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Ses
     found = [session_of(row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
     return found, encode_cursor(to_text(found[-1].created_at), found[-1].id) if more else None
-
-
-def trashed_before(conn: Connection, moment: datetime) -> list[SessionId]:
-    """Sessions that have been in the trash since before a moment."""
-    rows = conn.execute(select(sessions.c.id).where(sessions.c.trashed_at < to_text(moment)))
-    return [SessionId(row.id) for row in rows]
 
 
 def running(conn: Connection) -> list[SessionId]:
