@@ -106,7 +106,9 @@ export function preparePalette(): void {
   // Enter acts on the best line as soon as there is one.
   const arrived = () => {
     choose(lines()[0]);
-    isAsking = false;
+    const answered = list?.querySelector<HTMLElement>("[data-query]")?.dataset["query"];
+    isAsking = answered !== field()?.value.trim();
+    if (isAsking) return;
     if (isChosenAhead && dialog()?.open) run(chosen(), false);
     isChosenAhead = false;
   };
