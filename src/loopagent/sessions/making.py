@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from loopagent.domain import events as e
+from loopagent.domain.ids import SessionId
 from loopagent.domain.session import Session
 from loopagent.errors import ConflictError
+from loopagent.eventlog.log import EventLog
 from loopagent.storage import sessions
 from loopagent.storage.database import Connection, Database
 from loopagent.workspaces.workspaces import Workspaces
@@ -27,3 +30,13 @@ async def make(
             sessions.insert_row(conn, session)
 
     await database.write(insert)
+
+
+async def unmake(
+    workspaces: Workspaces, database: Database, log: EventLog, session_id: SessionId
+) -> None:
+    """Erase a session that no process works on; its folder moves to the trash."""
+    await log.append(session_id, [e.SessionDeleted()])
+    await database.write(lambda conn: sessions.erase(conn, session_id))
+    log.ring(session_id)  # those who list sessions: now it is gone
+    await workspaces.remove(session_id)

@@ -20,7 +20,7 @@ from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import turns
 from loopagent.sessions.agents import Agents, Environments
 from loopagent.sessions.checks import check_message, clean_title, model_choice
-from loopagent.sessions.making import make
+from loopagent.sessions.making import make, unmake
 from loopagent.sessions.outcome import Outcome
 from loopagent.sessions.runs import Runs
 from loopagent.storage import asks, blobs, events, queue, sessions
@@ -206,9 +206,7 @@ class Sessions:
         """End a session, erase it and move its folder to the trash."""
         await self.get(who, session_id)
         await self._runs.end(session_id)
-        await self._log.append(session_id, [e.SessionDeleted()])
-        await self._database.write(lambda conn: sessions.erase(conn, session_id))
-        await self._workspaces.remove(session_id)
+        await unmake(self._workspaces, self._database, self._log, session_id)
 
     async def warm(self, who: Principal, session_id: SessionId) -> None:
         """Somebody who may write looks at the session: connect its agent in the background."""

@@ -17,6 +17,7 @@ from loopagent.errors import NotFoundError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import turns
 from loopagent.sessions.aftermath import ending_of
+from loopagent.sessions.making import unmake
 from loopagent.sessions.outcome import Outcome
 from loopagent.sessions.runs import Runs
 from loopagent.storage import overview, search, sessions, shelf
@@ -132,20 +133,15 @@ class Shelf:
         session = await self._own(who, session_id)
         if session.trashed_at is None:
             raise NotFoundError("This session is not in the trash. Delete it first.")
-        await self._erase(session_id)
+        await unmake(self._workspaces, self._database, self._log, session_id)
 
     async def sweep(self) -> int:
         """Erase all sessions that have been in the trash for its days; gives their number."""
         due = e.now() - timedelta(days=TRASH_DAYS)
         found = await self._database.read(lambda conn: shelf.trashed_before(conn, due))
         for session_id in found:
-            await self._erase(session_id)
+            await unmake(self._workspaces, self._database, self._log, session_id)
         return len(found)
-
-    async def _erase(self, session_id: SessionId) -> None:
-        await self._log.append(session_id, [e.SessionDeleted()])
-        await self._database.write(lambda conn: sessions.erase(conn, session_id))
-        await self._workspaces.remove(session_id)
 
     async def _own(self, who: Principal, session_id: SessionId) -> Session:
         session = await self._database.read(lambda conn: sessions.get(conn, session_id))
