@@ -117,18 +117,13 @@ class Runner:
         self.last_used = time.monotonic()
         self._order(lambda: self._query(prompt))
 
-    def interrupt(self) -> None:
-        """Stop the turn that is under way; nothing happens if there is none."""
+    def interrupt(self, error: AgentError | None = None) -> None:
+        """Stop the turn that is under way, if there is one. error: the reason, if not a person."""
         if self.turn is not None and self.turn.stop_by is None:
+            self.turn.error = error or self.turn.error
             self.turn.interrupted = True
             self.turn.stop_by = time.monotonic() + _STOP_WITHIN
             self._order(self._control.interrupt)
-
-    def fail(self, error: AgentError) -> None:
-        """Stop the turn that is under way, with its reason; nothing happens if there is none."""
-        if self.turn is not None:
-            self.turn.error = error
-            self.interrupt()
 
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
@@ -276,9 +271,9 @@ class Runner:
         elif self._approvals.open:
             turn.heard(waiting=True)
         elif now - turn.heard_at > self._plan.silence_seconds:
-            self.fail(failures.silent(self._plan.silence_seconds))
+            self.interrupt(failures.silent(self._plan.silence_seconds))
         elif turn.active_seconds(now) > self._plan.turn_seconds:
-            self.fail(failures.too_long(self._plan.turn_seconds))
+            self.interrupt(failures.too_long(self._plan.turn_seconds))
 
     async def _give_up(self, turn: Turn) -> None:
         """The interrupt had no effect: end the turn in the log, and the process with it."""
