@@ -77,14 +77,10 @@ class Settings:
         "LOOP_AGENT_TOKEN", None, "Token with all rights; the command sends it.", secret=True
     )
     trusted_hosts: tuple[str, ...] = _setting(
-        "LOOP_AGENT_TRUSTED_HOSTS", (), "Further host names that requests may name, by commas."
+        "LOOP_AGENT_TRUSTED_HOSTS", (), "More host names, by commas. With them everybody signs in."
     )
     trusted_proxies: int = _setting(
-        "LOOP_AGENT_TRUSTED_PROXIES",
-        0,
-        "Proxies in front of the server whose X-Forwarded headers count.",
-        low=0,
-        high=10,
+        "LOOP_AGENT_TRUSTED_PROXIES", 0, "Proxies whose X-Forwarded headers count.", low=0, high=10
     )
     isolation: Literal["auto", "none", "confined", "sandbox", "container"] = _setting(
         "LOOP_AGENT_ISOLATION", "auto", "auto, or a level that is demanded."

@@ -31,6 +31,7 @@ from loopagent.eventlog.log import EventLog
 from loopagent.sandbox.levels import Machine, choose
 from loopagent.scripted.model import ScriptedModel
 from loopagent.sessions.agents import Agents, Environments
+from loopagent.sessions.halting import Halt
 from loopagent.sessions.parked import Parked
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.queueing import Queue
@@ -64,6 +65,7 @@ class Services:
     spending: Spending
     queue: Queue
     tasks: Tasks
+    halt: Halt
     supervisor: Supervisor
     upstream: Upstream
     key: KeyWatch
@@ -168,6 +170,7 @@ async def _make_services(
         spending=Spending(database, event_log, settings.limits, supervisor),
         queue=Queue(database, event_log, sessions, supervisor.asides),
         tasks=Tasks(database, event_log, sessions, supervisor.asides),
+        halt=Halt(database, event_log, sessions, supervisor),
         supervisor=supervisor,
         upstream=upstream,
         key=key,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loopagent.agent.transcript import can_resume, reopen_ask
+from loopagent.agent.transcript import can_resume, point_to_end, reopen_ask
 
 Entry = dict[str, Any]
 
@@ -93,6 +93,23 @@ def test_half_a_line_and_a_sub_agents_lines_are_no_obstacle(tmp_path: Path) -> N
     after = file.read_bytes()
     assert after.startswith(before)
     assert len(after[len(before) :].splitlines()) == 1
+
+
+def test_a_resume_goes_on_from_the_last_message_whatever_end_was_named_before(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "t.jsonl"
+    named = {"type": "last-prompt", "leafUuid": "old"}
+    lines = [json.dumps(entry) + "\n" for entry in (PROMPT | {"uuid": "new"}, named)]
+    file.write_text("".join(lines))
+    with file.open("ab") as end:
+        end.write(b'{"half": ')
+    point_to_end(file)
+    last = json.loads(file.read_bytes().splitlines()[-1])
+    assert last["leafUuid"] == "new"
+    before = file.read_bytes()
+    point_to_end(file)
+    assert file.read_bytes() == before, "once is enough"
 
 
 def test_without_a_transcript_there_is_nothing_to_resume_or_reopen(tmp_path: Path) -> None:

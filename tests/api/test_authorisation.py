@@ -14,6 +14,7 @@ from loopagent.auth.principal import LOCAL_PRINCIPAL
 from loopagent.domain.ids import UserId, new_event_id
 from loopagent.storage import agents, environments, sessions
 from loopagent.storage.database import Connection
+from loopagent.web import security
 from loopagent.web.app import create_app
 from tests.domain import made
 from tests.support.server import RunningServer, running_server
@@ -53,7 +54,14 @@ ROUTES: Mapping[str, tuple[str, object]] = {
     "POST /v1/sessions/{session_id}/archive": ("write", None),
     "POST /v1/sessions/{session_id}/resume": ("write", None),
     "GET /v1/sessions/{session_id}/queue": ("read", None),
+    "DELETE /v1/sessions/{session_id}/queue": ("write", None),
+    "PATCH /v1/sessions/{session_id}/queue": ("write", {"order": ["sevt_1"]}),
+    "PATCH /v1/sessions/{session_id}/queue/{event_id}": ("write", {"mode": "steer"}),
     "DELETE /v1/sessions/{session_id}/queue/{event_id}": ("write", None),
+    "GET /v1/sessions/{session_id}/tasks": ("read", None),
+    "POST /v1/sessions/{session_id}/tasks/{task_id}/stop": ("write", None),
+    "GET /v1/sessions/{session_id}/usage": ("read", None),
+    "POST /v1/sessions/{session_id}/raise": ("write", {}),
     "GET /v1/sessions/{session_id}/asks": ("read", None),
     "GET /v1/sessions/{session_id}/events": ("read", None),
     "POST /v1/sessions/{session_id}/events": ("write", {"events": [MESSAGE]}),
@@ -69,12 +77,18 @@ ROUTES: Mapping[str, tuple[str, object]] = {
     "POST /api/sessions/{session_id}/resume": ("write", None),
     "POST /api/sessions/{session_id}/interrupt": ("write", None),
     "GET /api/sessions/{session_id}/events": ("read", None),
+    "GET /api/usage": ("read", None),
+    "POST /api/stop": ("write", None),
+    "POST /api/resume": ("write", None),
     "GET /": ("read", None),
     "GET /list": ("read", None),
     "GET /sidebar": ("read", None),
     "GET /new": ("read", None),
     "GET /settings": ("read", None),
     "GET /docs": ("read", None),
+    "GET /usage": ("read", None),
+    "POST /stop": ("write", ""),
+    "POST /resume": ("write", ""),
     "POST /sessions": ("write", "text="),
     "GET /sessions/{session_id}": ("read", None),
     "GET /sessions/{session_id}/stream": ("read", None),
@@ -82,8 +96,16 @@ ROUTES: Mapping[str, tuple[str, object]] = {
     "GET /sessions/{session_id}/events/{event_id}/output": ("read", None),
     "POST /sessions/{session_id}/messages": ("write", "text=hello"),
     "POST /sessions/{session_id}/interrupt": ("write", ""),
+    "POST /sessions/{session_id}/queue/clear": ("write", ""),
+    "POST /sessions/{session_id}/queue/{event_id}/edit": ("write", "text=hello"),
+    "POST /sessions/{session_id}/queue/{event_id}/up": ("write", ""),
+    "POST /sessions/{session_id}/queue/{event_id}/{mode}": ("write", ""),
     "POST /sessions/{session_id}/queue/{event_id}/remove": ("write", ""),
+    "POST /sessions/{session_id}/tasks/{task_id}/stop": ("write", ""),
     "POST /sessions/{session_id}/asks/{event_id}": ("write", "result=allow"),
+    "GET /sessions/{session_id}/usage": ("read", None),
+    "POST /sessions/{session_id}/budget": ("write", "amount=1"),
+    "POST /sessions/{session_id}/raise": ("write", ""),
     "POST /sessions/{session_id}/rename": ("write", "title=n"),
     "POST /sessions/{session_id}/archive": ("write", ""),
     "GET /sessions/{session_id}/delete": ("read", None),
@@ -129,6 +151,12 @@ class House:
         )
 
 
+@pytest.fixture(autouse=True)
+def no_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These callers are over every limit at once; that they wait is tested elsewhere."""
+    monkeypatch.setattr(security, "PENALTY_SECONDS", 0)
+
+
 @pytest.fixture(scope="module")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     async with running_server(tmp_path_factory.mktemp("house"), password=PASSWORD) as server:
@@ -152,6 +180,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             "agent_id": agent.id,
             "environment_id": environment.id,
             "event_id": new_event_id(),
+            "task_id": "task_none",
+            "mode": "steer",
             "token_id": "tok_none",
             "sign_in_id": "sgn_none",
             "file": "manifest.json",

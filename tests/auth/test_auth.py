@@ -346,6 +346,36 @@ async def test_many_strangers_wait_together_but_who_was_in_before_does_not(auth:
     assert await auth.sign_in(PASSWORD, "192.0.2.200")
 
 
+async def test_guesses_at_the_password_in_a_header_are_counted_for_all_strangers(
+    auth: Auth,
+) -> None:
+    async def attempt(text: str, number: int) -> type[Exception]:
+        with pytest.raises((NotAuthenticatedError, LimitReachedError)) as caught:
+            await auth.principal_of(x_api_key=text, client=f"192.0.2.{number}")
+        return caught.type
+
+    # Tokens that have ended are no guesses, however many programs still send them.
+    assert [await attempt("lat_old", number) for number in range(40)] == [
+        NotAuthenticatedError
+    ] * 40
+    tries = [await attempt("guess", number) for number in range(100, 140)]
+    assert tries == [NotAuthenticatedError] * 30 + [LimitReachedError] * 10
+    assert await auth.principal_of(x_api_key=TOKEN, client="192.0.2.250") is LOCAL_PRINCIPAL
+
+
+async def test_wrong_passwords_and_sign_ins_are_in_the_servers_log(
+    auth: Auth, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(NotAuthenticatedError):
+        await auth.sign_in("a wrong one", "192.0.2.7")
+    await auth.sign_in(PASSWORD, "192.0.2.8")
+    assert "wrong password from 192.0.2.7" in caplog.text
+    assert "signed in from 192.0.2.8" in caplog.text
+    assert PASSWORD not in caplog.text
+    assert "a wrong one" not in caplog.text
+
+
 async def test_ten_thousand_wrong_tokens_read_the_database_once(
     auth: Auth, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

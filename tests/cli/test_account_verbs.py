@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from loopagent.cli.serve import greeting
 from loopagent.config import Settings
@@ -70,6 +73,37 @@ def test_who_is_locked_out_sets_a_password_while_the_server_runs(tmp_path: Path)
         assert "loop-agent token create" in refused.stderr
         assert command(server, "user", "passwd", "--remove").returncode == 0
         until(lambda: httpx.get(f"{server.url}/api/sessions").status_code == 200, 5)
+
+
+@pytest.mark.parametrize(
+    ("again", "code", "words"),
+    [(OWN, 0, "The password is set"), ("another one", 2, "The two passwords differ")],
+)
+def test_a_password_that_is_typed_is_asked_for_twice_and_not_shown(
+    tmp_path: Path, again: str, code: int, words: str
+) -> None:
+    place = ServerProcess(tmp_path)
+    mine, its = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "loopagent", "user", "passwd"],
+        env=place.environment(),
+        cwd=place.home,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    )
+    seen = b""
+    for typed, prompt in ((OWN, b"New password: "), (again, b"The same again: ")):
+        while prompt not in seen:
+            seen += os.read(mine, 1000)
+        os.write(mine, f"{typed}\n".encode())
+    while words.encode() not in seen:
+        seen += os.read(mine, 1000)
+    assert child.wait(30) == code
+    os.close(mine)
+    os.close(its)
+    assert OWN.encode() not in seen
 
 
 def test_tokens_are_made_listed_and_revoked_without_a_server(tmp_path: Path) -> None:

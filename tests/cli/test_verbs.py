@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loopagent.cli.terminal import safe
-from tests.support.process import ServerProcess, server_process
+from tests.support.process import ServerProcess, server_process, until
 
 
 def command(place: ServerProcess, *words: str) -> subprocess.CompletedProcess[str]:
@@ -96,3 +96,18 @@ def test_the_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     sick = command(place, "doctor")
     assert sick.returncode == 1
     assert "Restore a backup" in sick.stdout
+
+
+@pytest.mark.slow
+def test_messages_are_sent_wait_and_are_taken_out(tmp_path: Path) -> None:
+    with server_process(tmp_path) as server:
+        with server.client() as client:
+            session = client.post("/api/sessions", json={}).json()["id"]
+        assert command(server, "send", session, "[[stream: 3000 @ 50]]").stdout.startswith("sent")
+        waiting = command(server, "send", session, "[[text: later]]").stdout.split()
+        assert waiting[0] == "waits"
+        assert command(server, "queue", session).stdout.split()[:2] == [waiting[1], "queue"]
+        assert command(server, "queue", session, "--remove", waiting[1]).stdout == ""
+        command(server, "send", session, "--interrupt", "[[text: now]]")
+        until(lambda: "now" in command(server, "tail", "--no-follow", session).stdout)
+        assert command(server, "stop").returncode == 2

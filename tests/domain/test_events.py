@@ -99,6 +99,7 @@ def test_every_known_type_comes_back_as_itself(kind: type[Any]) -> None:
         "description": "a job",
         "status": "completed",
         "summary": "it went well",
+        "step": "kill",
         "error": e.ErrorBody(
             type="unknown_error", message="m", retry_status=e.RetryStatusBody(type="terminal")
         ),

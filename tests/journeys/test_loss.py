@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -167,3 +168,49 @@ def test_a_turn_that_was_given_up_is_not_run_again_with_a_later_one(
         listed = events(client, session)
     assert_sound(listed)
     assert text_of(listed[before:]) == "the later one"
+
+
+def test_a_turn_that_is_interrupted_at_the_very_start_of_the_server_is_not_taken_up(
+    server: ServerProcess,
+) -> None:
+    with server.client() as client:
+        session = create(client)
+        post(client, session, "[[text: so]] [[silence: 60]] [[text: much]]")
+        until(lambda: draft_of(client, session))
+    server.kill()
+    server.start()
+    with server.client() as client:
+        client.post(f"/api/sessions/{session}/interrupt")
+        post(client, session, "[[text: the later one]]")
+        until(lambda: last_reason(client, session) == "end_turn", 20)
+        listed = events(client, session)
+    assert_sound(listed)
+    begun = [event["type"] for event in listed].index("session.status_idle")
+    assert text_of(listed[begun:]) == "the later one"
+
+
+def test_a_resume_goes_on_from_the_end_although_an_older_end_was_left_behind(
+    server: ServerProcess,
+) -> None:
+    """A cut turn that was run again leaves its first end, which the CLI may still point to."""
+    with server.client() as client:
+        session = create(client)
+        for word in ("heron", "magpie"):
+            post(client, session, f"remember {word} [[text: yes]]")
+            until(lambda: last_reason(client, session) == "end_turn", 20)
+    server.kill()
+    until(lambda: not processes_of(server.workspaces), 10)
+    (record,) = (server.workspaces / session / "config" / "projects" / "workspace").glob("*.jsonl")
+    entries = [json.loads(line) for line in record.read_text().splitlines()]
+    entries = [entry for entry in entries if entry["type"] != "last-prompt"]
+    first = next(entry for entry in entries if entry["type"] == "assistant")
+    left = {**first, "uuid": str(uuid.uuid4())}
+    pointer = {"type": "last-prompt", "leafUuid": left["uuid"], "sessionId": first["sessionId"]}
+    place = entries.index(first)
+    lines = [*entries[:place], left, pointer, *entries[place:]]
+    record.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+    server.start()
+    with server.client() as client:
+        post(client, session, "[[recall]]")
+        until(lambda: "1. remember" in text_of(events(client, session)), 20)
+        assert "magpie" in text_of(events(client, session))

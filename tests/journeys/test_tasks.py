@@ -143,3 +143,42 @@ def test_a_task_ends_with_its_process_and_the_log_says_so(server: ServerProcess)
         assert "ended with the agent's process" in last["summary"]
         post(client, session, "[[text: still here]]")
         until(lambda: text_of(events(client, session)).endswith("still here"))
+
+
+def test_a_background_sub_agent_may_ask_after_the_turn_and_be_answered(http: httpx.Client) -> None:
+    tools = {**ALLOW_ALL["tools"][0], "configs": [_asks("bash")]}
+    session = create(http, agent={**ALLOW_ALL, "tools": [tools]})
+    post(http, session, f"[[background: {bash('echo inner')} [[text: all done]] ]] [[text: main]]")
+    until(lambda: last_reason(http, session) == "requires_action")
+    until(lambda: text_of(events(http, session)) == "main")
+    until(lambda: last_reason(http, session) == "requires_action")
+    queued = post(http, session, "[[text: queued]]")
+    assert queued["processed_at"] is None
+    assert http.post(f"/api/sessions/{session}/confirm", json={"allow": True}).status_code == 200
+    until(lambda: ended(http, session))
+    until(lambda: "queued" in text_of(events(http, session)))
+    until(lambda: last_reason(http, session) == "end_turn")
+    listed = events(http, session)
+    assert ended(http, session)[0]["summary"] == "all done"
+    results = [event for event in listed if event["type"] == "agent.tool_result"]
+    assert [result["is_error"] for result in results] == [False, False]
+    assert_sound(listed)
+
+
+def test_an_ask_of_a_sub_agent_that_was_ended_is_closed(http: httpx.Client) -> None:
+    tools = {**ALLOW_ALL["tools"][0], "configs": [_asks("bash")]}
+    session = create(http, agent={**ALLOW_ALL, "tools": [tools]})
+    post(http, session, f"[[background: {bash('echo inner')} ]] [[text: main]]")
+    until(lambda: text_of(events(http, session)) == "main")
+    until(lambda: last_reason(http, session) == "requires_action")
+    (task,) = tasks_of(http, session)
+    http.post(f"/v1/sessions/{session}/tasks/{task['task_id']}/stop")
+    until(lambda: ended(http, session))
+    until(lambda: last_reason(http, session) == "end_turn")
+    assert status(http, session)["loop"]["asks"] == []
+    post(http, session, "[[text: still here]]")
+    until(lambda: text_of(events(http, session)).endswith("still here"))
+
+
+def _asks(name: str) -> dict[str, Any]:
+    return {"name": name, "permission_policy": {"type": "always_ask"}}

@@ -111,3 +111,38 @@ def test_pruning_keeps_the_newest_and_what_is_not_done() -> None:
     many = [said(str(n)) for n in range(20)]
     assert folded(*numbered(*many)).prune(5) == 16
     assert folded(*numbered(call(), *many)).prune(5) == 1
+
+
+def test_a_stop_is_told_while_it_lasts() -> None:
+    events = numbered(
+        e.SessionStatusRunning(), e.UserInterrupt(), e.Stopping(step="terminate"), idle()
+    )
+    assert [type(x) for x in folded(*events[:1]).top()] == []
+    (note,) = folded(*events[:2]).top()
+    (further,) = folded(*events[:3]).top()
+    assert isinstance(note, b.NoteBlock)
+    assert isinstance(further, b.NoteBlock)
+    assert note.id == further.id
+    assert note.text != further.text
+    transcript = folded(*events[:3])
+    transcript.take_changes()
+    transcript.apply(events[3])
+    assert transcript.take_changes().gone == [note.id]
+    assert [type(x) for x in transcript.top()] == [b.TurnBlock]
+
+
+def test_an_interrupt_at_rest_shows_nothing() -> None:
+    shown = folded(*numbered(e.SessionStatusRunning(), idle(), e.UserInterrupt())).top()
+    assert [type(x) for x in shown] == [b.TurnBlock]
+
+
+def test_a_sub_agents_open_calls_end_with_it() -> None:
+    parent = call("Agent")
+    child = call("Read", parent=parent.id)
+    ended = e.TaskEnded(task_id="t", status="stopped", summary="a job", loop={"parent": parent.id})
+    agent, note = folded(*numbered(parent, result(parent), child, ended)).top()
+    assert isinstance(agent, b.ToolBlock)
+    assert isinstance(agent.children[0], b.ToolBlock)
+    assert agent.children[0].state == "stopped"
+    assert isinstance(note, b.NoteBlock)
+    assert note.text == "a job"

@@ -84,6 +84,8 @@ LISTS: Mapping[str, Verb] = {
 ELSE = {
     "spending.accounts",
     "spending.today",
+    "halt.stop_all",
+    "halt.resume_all",
     "spending.totals",
     "agents.create",
     "agents.ensure_default",
@@ -109,7 +111,7 @@ async def annas(services: Services) -> Belongings:
 async def test_every_verb_has_its_row(services: Services) -> None:
     verbs = {
         f"{room}.{name}"
-        for room in ("sessions", "queue", "tasks", "spending", "agents", "environments")
+        for room in ("sessions", "queue", "tasks", "halt", "spending", "agents", "environments")
         for name, verb in inspect.getmembers(type(getattr(services, room)))
         if inspect.isfunction(verb) and not name.startswith("_")
     }
@@ -141,3 +143,15 @@ async def test_all_use_the_defaults_and_their_owner_alone_changes_them(services:
         await services.agents.update(BERT, DEFAULT_AGENT, {"name": "Bert's"})
     with pytest.raises(PermissionDeniedError):
         await services.environments.update(BERT, DEFAULT_ENVIRONMENT, {"name": "Bert's"})
+
+
+async def test_one_stops_ones_own_sessions_alone(services: Services, annas: Belongings) -> None:
+    started = e.TaskStarted(task_id="t", kind="local_bash", description="a job")
+    await services.log.append(annas.session, [started])
+    assert await services.halt.stop_all(BERT) == []
+    assert (await services.sessions.get(ANNA, annas.session)).held is None
+    assert await services.halt.stop_all(ANNA) == [annas.session]
+    assert (await services.sessions.get(ANNA, annas.session)).held == "queue"
+    assert await services.halt.resume_all(BERT) == []
+    assert await services.halt.resume_all(ANNA) == [annas.session]
+    assert (await services.sessions.get(ANNA, annas.session)).held is None

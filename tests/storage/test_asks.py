@@ -102,7 +102,7 @@ async def test_an_ask_that_is_needed_no_more_takes_no_answer(asked: Database) ->
     assert [ask.status for ask in await of_session(asked)] == ["cancelled", "open"]
 
 
-async def test_the_end_of_a_turn_closes_what_is_open_and_keeps_answers(asked: Database) -> None:
+async def test_an_answered_ask_is_not_cancelled(asked: Database) -> None:
     await answer(asked, FIRST)
-    await asked.write(lambda conn: asks.cancel(conn, SESSION))
-    assert [ask.status for ask in await of_session(asked)] == ["allowed", "cancelled"]
+    await asked.write(lambda conn: asks.cancel(conn, SESSION, FIRST))
+    assert [ask.status for ask in await of_session(asked)] == ["allowed", "open"]

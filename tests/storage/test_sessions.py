@@ -14,13 +14,14 @@ from sqlalchemy import Connection, create_engine, func, select
 from loopagent.domain.ids import LOCAL_USER, AgentId, EventId, UserId, new_session_id
 from loopagent.domain.session import Session
 from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError
-from loopagent.storage import asks, blobs, drafts, events, grants, queue, sessions
+from loopagent.storage import asks, blobs, drafts, events, grants, queue, sessions, tasks
 from loopagent.storage.address import server_url
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Database
 from loopagent.storage.drafts import SavedDraft
 from loopagent.storage.schema import metadata
 from loopagent.storage.sessions import SessionQuery
+from loopagent.storage.tasks import RunningTask
 from tests.storage.conftest import KINDS
 from tests.storage.records import NOON, a_row, a_session, an_agent, minute
 from tests.storage.strategies import any_session
@@ -193,6 +194,20 @@ def fill(conn: Connection, session: Session) -> None:
     drafts.save(conn, session.id, SavedDraft(event_id, "agent.message", "so far"))
     queue.push(conn, session.id, event_id, "{}", LOCAL_USER)
     grants.replace(conn, session.id, "hash of " + session.id)
+    tasks.put(
+        conn,
+        RunningTask(
+            session_id=session.id,
+            task_id="task",
+            event_id=event_id,
+            kind="local_bash",
+            description="",
+            command="make",
+            parent=None,
+            in_background=True,
+            started_at=NOON,
+        ),
+    )
     asks.insert_ask(
         conn,
         Ask(

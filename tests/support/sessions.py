@@ -13,7 +13,7 @@ STATUSES = {
     "session.status_rescheduled",
 }
 # The default agent, with all tools and without questions.
-ALLOW_ALL = {
+ALLOW_ALL: dict[str, Any] = {
     "type": "agent_with_overrides",
     "id": "agent_default",
     "tools": [

@@ -19,6 +19,25 @@ def idle(reason: str, turn: dict[str, Any]) -> e.SessionStatusIdle:
     )
 
 
+def with_stops(events: list[e.Event], turn: Turn | None) -> list[e.Event]:
+    """The events that end a turn, telling how it was stopped, if it was."""
+    if turn is None or not turn.stops.have_begun:
+        return events
+    stop = {"stop": {"steps": turn.stops.facts()}}
+    return [
+        event.model_copy(update={"loop": {**(event.loop or {}), **stop}})
+        if isinstance(event, e.SessionStatusIdle)
+        else event
+        for event in events
+    ]
+
+
+def given_up(turn: Turn) -> list[e.Event]:
+    """The events that end a turn whose process had to be ended."""
+    failed = [failures.failure(turn.error)] if turn.error is not None else []
+    return [*failed, idle("retries_exhausted" if turn.error else "interrupted", {})]
+
+
 def limit(message: ResultMessage, word: str | None, turn: Turn | None) -> AgentError | None:
     """The limit of the model's API that ended a turn which nobody wanted to end; else None."""
     stopped = turn is None or turn.interrupted or turn.error is not None

@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 _INBOX = 64  # commands that may wait; a person doesn't send more before the runner takes them
 _STDERR_LINES = 40
 _TICK = 0.25  # seconds between looks at the limits
-_STOP_WITHIN = 3.0  # seconds from an interrupt to the turn's end, then the process is ended
-_ECHO_ONLY = 3.0  # seconds after a prompt's echo without a turn: it was answered before
 
 ResolvePath = Callable[[str, Mapping[str, Any]], PurePosixPath | None]
 
@@ -117,13 +115,18 @@ class Runner:
         self.last_used = time.monotonic()
         self._order(lambda: self._query(prompt))
 
-    def interrupt(self, error: AgentError | None = None) -> None:
-        """Stop the turn that is under way, if there is one. error: the reason, if not a person."""
-        if self.turn is not None and self.turn.stop_by is None:
-            self.turn.error = error or self.turn.error
+    def interrupt(self) -> None:
+        """Stop the turn that is under way; nothing happens if there is none."""
+        if self.turn is not None and not self.turn.stops.have_begun:
             self.turn.interrupted = True
-            self.turn.stop_by = time.monotonic() + _STOP_WITHIN
+            self.turn.stops.take()
             self._order(self._control.interrupt)
+
+    def fail(self, error: AgentError) -> None:
+        """Stop the turn that is under way, with its reason; nothing happens if there is none."""
+        if self.turn is not None:
+            self.turn.error = error
+            self.interrupt()
 
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
@@ -164,8 +167,13 @@ class Runner:
                     tasks.start_soon(self._serve_inbox, name="inbox")
                     tasks.start_soon(self._watch, name="watch")
                     await self._pump(baseline)
+                    if self.turn is not None and self.turn.stops.is_forced:
+                        await self._give_up(self.turn)
                     tasks.cancel_scope.cancel()
         except Exception as error:  # the runner's border: whatever fails becomes one AgentError
+            if self.turn is not None and self.turn.stops.is_forced:
+                await self._give_up(self.turn)
+                return
             resuming = self._plan.resume and not self.connected.is_set()
             stderr = "\n".join(self._stderr)
             raise failures.from_exception(error, stderr, resuming=resuming) from error
@@ -240,6 +248,7 @@ class Runner:
         await self._finish(events)
 
     async def _finish(self, events: list[e.Event]) -> None:
+        events = endings.with_stops(events, self.turn)
         self.turn = None
         self.last_used = time.monotonic()
         following = await self._port.ended(events)
@@ -255,37 +264,35 @@ class Runner:
         while True:
             await anyio.sleep(_TICK)
             turn = self.turn
-            if turn is not None:
-                await self._check(turn)
+            if turn is None:
+                continue
+            match turn.due(self._plan, is_asking=self._approvals.open > 0):
+                case "force":
+                    await self._force(turn, turn.stops.take())
+                case "answered":
+                    ending = [*emitted(self._translator.turn_ended()), endings.idle("end_turn", {})]
+                    await self._finish(ending)
+                case AgentError() as error:
+                    self.fail(error)
+                case None:
+                    pass
 
-    async def _check(self, turn: Turn) -> None:
-        now = time.monotonic()
-        if turn.stop_by is not None:
-            if now > turn.stop_by:
-                await self._give_up(turn)
-        elif turn.echoed_at is not None and not turn.began and now - turn.echoed_at > _ECHO_ONLY:
-            # The CLI knows this prompt and its answer: the kill came after the turn's end.
-            await self._finish(
-                [*emitted(self._translator.turn_ended()), endings.idle("end_turn", {})]
-            )
-        elif self._approvals.open:
-            turn.heard(waiting=True)
-        elif now - turn.heard_at > self._plan.silence_seconds:
-            self.interrupt(failures.silent(self._plan.silence_seconds))
-        elif turn.active_seconds(now) > self._plan.turn_seconds:
-            self.interrupt(failures.too_long(self._plan.turn_seconds))
+    async def _force(self, turn: Turn, step: str) -> None:
+        """What was done to stop the turn had no effect: end its process."""
+        await self._port.emit([e.Stopping(step=step)])
+        if step == "terminate":
+            self._control.signal(signal.SIGTERM)
+        else:
+            await self._give_up(turn)
 
     async def _give_up(self, turn: Turn) -> None:
-        """The interrupt had no effect: end the turn in the log, and the process with it."""
-        events = emitted(self._translator.turn_ended())
-        if turn.error is not None:
-            events.append(failures.failure(turn.error))
-        events.append(endings.idle("retries_exhausted" if turn.error else "interrupted", {}))
+        """End the turn in the log, and the process with it."""
         self._port.close_draft()
         # The process goes before the next message is taken: it gets a process of its own.
         self._control.signal(signal.SIGKILL)
         self.turn = None
-        await self._port.emit(events)
+        events = [*emitted(self._translator.turn_ended()), *endings.given_up(turn)]
+        await self._port.emit(endings.with_stops(events, turn))
         self._scope.cancel()
 
     # -- decisions --------------------------------------------------------------------------

@@ -35,6 +35,23 @@ def can_resume(transcript: Path) -> bool:
     return False
 
 
+def point_to_end(transcript: Path) -> None:
+    """Let the next resume go on from the last message.
+
+    The CLI goes on from the message that its newest `last-prompt` line names. A killed process has
+    written none; where a cut turn was run again, the old one names the end that was left behind.
+    """
+    entries = read_entries(transcript)
+    named = next((e["leafUuid"] for e in reversed(entries) if "leafUuid" in e), None)
+    last = next((e for e in reversed(entries) if e.get("type") in {"user", "assistant"}), None)
+    if named is None or last is None or named == last.get("uuid"):
+        return
+    line = {"type": "last-prompt", "leafUuid": last["uuid"], "sessionId": last.get("sessionId")}
+    # The first line feed ends a line whose writer was killed; the CLI passes over an empty one.
+    with transcript.open("ab") as file:
+        file.write(b"\n" + json.dumps(line, separators=(",", ":")).encode() + b"\n")
+
+
 def read_entries(transcript: Path) -> list[Entry]:
     """The entries of the main conversation, in the order of writing; {} for any other line."""
     try:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 from claude_agent_sdk import Message, ResultMessage, StreamEvent, SystemMessage, UserMessage
 
-from loopagent.agent.ports import Prompt
+from loopagent.agent import failures
+from loopagent.agent.ports import Prompt, RunPlan
+from loopagent.agent.stops import Stops
 from loopagent.domain.ids import prompt_uuid
 from loopagent.errors import AgentError
+
+_ECHO_ONLY = 3.0  # seconds after a prompt's echo without a turn: it was answered before
 
 
 class Turn:
@@ -25,7 +30,7 @@ class Turn:
         self.began = prompt is None  # the CLI works on it
         self.echoed_at: float | None = None  # the CLI has taken the prompt
         self.interrupted = False
-        self.stop_by: float | None = None  # an interrupt was sent; the process is ended after this
+        self.stops = Stops()
         self.error: AgentError | None = None  # a limit was reached
         self.heard_at = now
         self._started_at = now
@@ -53,6 +58,24 @@ class Turn:
                 self.began = True
             case UserMessage() if message.uuid == self.uuid:
                 self.echoed_at = self.heard_at
+
+    def due(
+        self, plan: RunPlan, *, is_asking: bool
+    ) -> Literal["force", "answered"] | AgentError | None:
+        """What must be done about the turn now: a limit that it has reached, say."""
+        now = time.monotonic()
+        if self.stops.have_begun:
+            return "force" if self.stops.is_due(now) else None
+        if self.echoed_at is not None and not self.began and now - self.echoed_at > _ECHO_ONLY:
+            # The CLI knows this prompt and its answer: the kill came after the turn's end.
+            return "answered"
+        if is_asking:
+            self.heard(waiting=True)
+        elif now - self.heard_at > plan.silence_seconds:
+            return failures.silent(plan.silence_seconds)
+        elif self.active_seconds(now) > plan.turn_seconds:
+            return failures.too_long(plan.turn_seconds)
+        return None
 
     def active_seconds(self, now: float) -> float:
         """Seconds since the start, waiting for answers left out."""

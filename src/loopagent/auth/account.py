@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TypeAlias, TypeVar
 
 from loopagent.auth import password as passwords
@@ -15,6 +16,8 @@ from loopagent.storage import sign_ins, tokens, users
 from loopagent.storage.database import Connection
 from loopagent.storage.sign_ins import SignIn
 from loopagent.storage.tokens import Token
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", Token, SignIn)
 
@@ -62,6 +65,7 @@ class Account:
             tokens.insert_token(conn, token, secret_hash(secret))
 
         await self._keyring.change(create)
+        log.info("%s: made, up to %s", token.id, scope)
         return token, secret
 
     async def tokens(self, who: Principal) -> Tokens:
@@ -74,6 +78,7 @@ class Account:
         """End a token at once; raises NotFoundError."""
         who.need(ADMIN)
         await self._keyring.change(lambda conn: tokens.revoke(conn, who.user_id, token_id))
+        log.info("%s: revoked", token_id)
 
     async def sign_ins(self, who: Principal) -> SignIns:
         """The browsers in which the caller is signed in, newest first."""
@@ -122,6 +127,7 @@ class Account:
             sign_ins.remove_all(conn, who.user_id)
 
         await self._keyring.change(change)
+        log.info("%s: the password was %s", who.user_id, "removed" if new is None else "changed")
 
 
 def _newest(found: list[T]) -> list[T]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,6 +25,8 @@ from loopagent.storage import sign_ins, tokens, users
 from loopagent.storage.database import Connection, Database
 from loopagent.storage.sign_ins import SignIn
 from loopagent.storage.tokens import Token
+
+log = logging.getLogger(__name__)
 
 SET_UP = "set-up"
 
@@ -122,6 +125,7 @@ class Auth:
         self._clients.wrong(place)
         self._accounts.wrong(LOCAL_USER)
         if not await self._is_password(keys.password_hash, password):
+            log.warning("wrong password from %s", client or "somewhere")
             raise NotAuthenticatedError(
                 "That password is wrong. Check it and try again; "
                 "`loop-agent user passwd` on the server sets another one."
@@ -204,6 +208,7 @@ class Auth:
             sign_ins.insert_sign_in(conn, sign_in, secret_hash(value, self._pepper))
 
         await self.keyring.change(admit)
+        log.info("%s: signed in from %s", sign_in.id, client or "somewhere")
         return value
 
     async def _is_password(self, hashed: str | None, password: str) -> bool:
@@ -221,8 +226,15 @@ class Auth:
             return
         place = f"token {network_of(client)}"
         self._clients.check(place)
+        # A token of ours that has ended is no guess at the password; anything else may be.
+        is_guess = not all(text.startswith(TOKEN_PREFIX) for text in offered)
+        if is_guess:
+            self._accounts.check(LOCAL_USER)
         if not _any_equal(digests, self._given):
+            log.warning("wrong token from %s", client or "somewhere")
             self._clients.wrong(place)
+            if is_guess:
+                self._accounts.wrong(LOCAL_USER)
             raise NotAuthenticatedError(
                 "That token is wrong or was revoked. `loop-agent token create` makes another one; "
                 "LOOP_AGENT_PASSWORD and LOOP_AGENT_TOKEN count as set on the server."

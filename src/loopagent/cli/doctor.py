@@ -14,6 +14,7 @@ from typing import Literal
 from loopagent import __version__
 from loopagent.cli.connection import running_server
 from loopagent.config import Settings, read_settings
+from loopagent.domain.ids import SessionId
 from loopagent.errors import LoopError
 
 Grade = Literal["ok", "warn", "fail"]
@@ -29,15 +30,17 @@ _KEYS: dict[str, Finding] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb has no options."""
-    del parser
+    """The verb's options."""
+    parser.add_argument(
+        "--end-strays", action="store_true", help="end processes of sessions that have ended"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print all findings; 1 if something must be mended."""
-    del arguments
     settings = read_settings(os.environ)
     findings = list(_findings(settings))
+    findings += _strays(settings, end=arguments.end_strays)
     for grade, name, text in findings:
         print(f"{grade:5} {name:12} {text}")
     return 1 if any(grade == "fail" for grade, _, _ in findings) else 0
@@ -52,6 +55,34 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield "ok", "server", f"runs at {url}" if url else "does not run now"
     yield from _folders(settings)
     yield _database(settings)
+
+
+def _strays(settings: Settings, *, end: bool) -> Iterator[Finding]:
+    """Processes that nobody owns: of deleted sessions, or of any while no server runs."""
+    from loopagent.sandbox import processes
+
+    known = _sessions(settings) if running_server(settings) else frozenset()
+    strays = processes.strays(known, settings.workspace_root)
+    if not strays:
+        yield "ok", "strays", "no process is left of a session that has ended"
+        return
+    if end:
+        ended = sum(processes.sweep(session) for session in {session for _, session in strays})
+        yield "ok", "strays", f"{ended} ended"
+        return
+    for pid, session in strays:
+        yield "warn", "strays", f"process {pid} of {session}: `loop-agent doctor --end-strays`"
+
+
+def _sessions(settings: Settings) -> frozenset[SessionId]:
+    from loopagent.storage import sessions
+    from loopagent.storage.database import Database
+
+    database = Database.open(settings.database_url)
+    try:
+        return asyncio.run(database.read(sessions.all_ids))
+    finally:
+        database.close()
 
 
 def _cli() -> Finding:

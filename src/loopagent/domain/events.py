@@ -192,11 +192,7 @@ class ModelRequestEnd(_Event):
 
 
 class TaskStarted(_Event):
-    """A sub-agent, or a command in the background, runs beside the conversation.
-
-    `loop`: {tool_use_id: the model's id of the call, parent: that call's event, background,
-    command?}.
-    """
+    """A sub-agent, or a command in the background. `loop`: {tool_use_id, parent, background}."""
 
     type: Literal["loop.task_started"] = "loop.task_started"
     task_id: str
@@ -211,6 +207,13 @@ class TaskEnded(_Event):
     task_id: str
     status: str
     summary: str
+
+
+class Stopping(_Event):
+    """A further step to stop a turn: its process is told to end (terminate), or killed (kill)."""
+
+    type: Literal["loop.stopping"] = "loop.stopping"
+    step: str
 
 
 class UnknownEvent(_Event):
@@ -242,6 +245,7 @@ KnownEvent = (
     | ModelRequestEnd
     | TaskStarted
     | TaskEnded
+    | Stopping
 )
 Event = KnownEvent | UnknownEvent
 UserEvent = UserMessage | UserInterrupt | UserToolConfirmation

@@ -28,6 +28,7 @@ class Session:
     asks: open tool calls that wait for an answer, oldest first.
     error: the failure that ended the last turn; None once a new turn has begun.
     active_ms: time spent running, summed over turns.
+    held: everything was stopped: a turn of this session, or only its queue waits to go on.
     recovery: what becomes of a turn whose process was lost. never: it stays interrupted; ask: it
         goes on when a person says so; auto: it goes on by itself, a few times at most.
     cost: by our own metering. reported_cost: as the agent program tells; where only one of them is
@@ -46,6 +47,7 @@ class Session:
     template: str | None = None
     isolation: str = "none"
     recovery: RecoveryPolicy = "auto"
+    held: Literal["turn", "queue"] | None = None
     sdk_session_id: str
     status: Status = "idle"
     stop_reason: e.StopReason | None = None
@@ -78,8 +80,9 @@ class Session:
 
     @property
     def holds_queue(self) -> bool:
-        """True if what is queued would only meet what has stopped the last turn."""
-        return self.is_over_budget or self.waits_for_key
+        """True if everything was stopped, or what is queued would only meet what stopped the last
+        turn."""
+        return self.held is not None or self.is_over_budget or self.waits_for_key
 
 
 def apply(session: Session, event: e.Event) -> Session:
@@ -138,11 +141,17 @@ def _idle(session: Session, event: e.SessionStatusIdle) -> Session:
     session = replace(_at_rest(session, event), status="idle", stop_reason=event.stop_reason)
     if event.stop_reason.type == "requires_action":
         return session
-    turn = (event.loop or {}).get("turn") or {}
+    loop = event.loop or {}
+    # Sub-agents in the background may still ask when the turn has ended.
+    session = replace(
+        session, asks=tuple(ask for ask in session.asks if ask in loop.get("asks", ()))
+    )
+    if loop.get("again"):
+        return session  # their asks are answered; the turn has been counted
+    turn = loop.get("turn") or {}
     metered, reported = turn_costs(turn)
     return replace(
         session,
-        asks=(),
         turns=session.turns + 1,
         cost=MicroUSD(session.cost + metered),
         reported_cost=MicroUSD(session.reported_cost + reported),
@@ -173,6 +182,8 @@ def _updated(session: Session, event: e.SessionUpdated) -> Session:
         changes["metadata"] = dict(extra["metadata"])
     if "archived_at" in extra:
         changes["archived_at"] = datetime.fromisoformat(extra["archived_at"])
+    if "held" in extra:
+        changes["held"] = extra["held"]
     if "recovery" in extra:
         changes["recovery"] = extra["recovery"]
     if "budget" in extra:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
 from loopagent.domain.money import to_dollars
@@ -40,16 +42,22 @@ def project(conn: Connection, before: Session, event: e.Event) -> None:
             asks.cancel(conn, before.id, event.tool_use_id)
         case e.AgentMcpToolResult() if event.mcp_tool_use_id in before.asks:
             asks.cancel(conn, before.id, event.mcp_tool_use_id)
-        case e.SessionStatusIdle() if before.asks and event.stop_reason.type != "requires_action":
-            asks.cancel(conn, before.id)
-        case e.SessionStatusTerminated() if before.asks:
-            asks.cancel(conn, before.id)
+        case e.SessionStatusIdle() if event.stop_reason.type != "requires_action":
+            _close_asks(conn, before, (event.loop or {}).get("asks", ()))
+        case e.SessionStatusTerminated():
+            _close_asks(conn, before, ())
         case e.TaskStarted():
             tasks.put(conn, _task(conn, before, event))
         case e.TaskEnded():
             tasks.remove(conn, before.id, event.task_id)
         case _:
             pass
+
+
+def _close_asks(conn: Connection, session: Session, kept: Container[EventId]) -> None:
+    for event_id in session.asks:
+        if event_id not in kept:
+            asks.cancel(conn, session.id, event_id)
 
 
 def _task(conn: Connection, session: Session, event: e.TaskStarted) -> RunningTask:

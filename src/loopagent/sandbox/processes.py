@@ -36,9 +36,16 @@ def marked() -> Iterator[tuple[int, SessionId]]:
                 break
 
 
-def strays(known: Set[SessionId]) -> list[tuple[int, SessionId]]:
-    """Processes of sessions that aren't in `known`."""
-    return [(pid, session_id) for pid, session_id in marked() if session_id not in known]
+def strays(known: Set[SessionId], below: Path | None = None) -> list[tuple[int, SessionId]]:
+    """Processes of sessions that aren't in `known`.
+
+    below: only those that were given a place below this folder: another server's are not ours.
+    """
+    found = [(pid, session_id) for pid, session_id in marked() if session_id not in known]
+    if below is None:
+        return found
+    mark = f"={below.absolute()}/".encode()
+    return [(pid, of) for pid, of in found if any(mark in line for line in _environ(pid))]
 
 
 def sweep(session_id: SessionId) -> int:

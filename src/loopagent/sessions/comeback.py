@@ -64,7 +64,7 @@ class Comeback:
         self._limit_hours = settings.limit_hours
         self._parked = 0
 
-    async def after_loss(self, session_id: SessionId, error: AgentError | None) -> None:
+    async def after_loss(self, session_id: SessionId, error: AgentError | None = None) -> None:
         """A turn's process ended before the turn did; without an error the server had ended."""
         session = await self._session(session_id)
         if not session.is_busy:
@@ -107,6 +107,11 @@ class Comeback:
         if cut is not None:
             self._begin(session_id, cut.prompt, cut)
         return True
+
+    async def is_due(self, session_id: SessionId, cut: CutTurn) -> bool:
+        """Whether a cut turn still waits to be taken up: it may have been ended meanwhile."""
+        begun = cut.events[0].seq or 0
+        return await self._database.write(lambda conn: turns.is_under_way(conn, session_id, begun))
 
     async def end(
         self,

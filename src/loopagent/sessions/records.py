@@ -73,6 +73,7 @@ class Records:
                 catch_up, path, begun, cut.events, cut.recovery
             )
         if await anyio.to_thread.run_sync(transcript.can_resume, path):
+            await anyio.to_thread.run_sync(transcript.point_to_end, path)
             return Beginning(resume=True, recovery=recovery)
         if not session.turns or session.usage == TokenUsage():
             # The model was never asked: turns that were stopped before that leave no record.

@@ -168,14 +168,26 @@ class Sessions:
     async def resume(self, who: Principal, session_id: SessionId) -> Session:
         """Go on with a turn that was lost, stopped or has failed; ConflictError if there is none.
 
-        A lost turn is run again where it was cut; otherwise the agent is told to go on.
+        A session that was stopped with all others is held no more. A lost turn is run again where it
+        was cut; otherwise the agent is told to go on.
         """
         session = await self.get(who, session_id)
+        if session.held is not None:
+            return await self._release(who, session_id)
         stopped = session.stop_reason is not None and session.stop_reason.type != "end_turn"
         if session.is_busy or not stopped:
             raise ConflictError("There is nothing to resume. Send a message to go on.")
         if not await self._runs.resume(session_id, who.name):
             await self._message(who, session_id, e.UserMessage(content=[e.text_block(_GO_ON)]))
+        return await self.get(who, session_id)
+
+    async def _release(self, who: Principal, session_id: SessionId) -> Session:
+        go_on = e.UserMessage(content=[e.text_block(_GO_ON)])
+        outcome = await self._write(
+            session_id, lambda conn: turns.release(self._log, conn, session_id, go_on)
+        )
+        if outcome.prompt is not None:
+            self._runs.deliver(session_id, outcome.prompt)
         return await self.get(who, session_id)
 
     async def archive(self, who: Principal, session_id: SessionId) -> Session:
@@ -275,6 +287,8 @@ class Sessions:
             updated_input=loop.get("updated_input"),
         )
         self._runs.answer(after[0], answer.tool_use_id, verdict)
+        if outcome.prompt is not None:
+            self._runs.deliver(session_id, outcome.prompt)
         return outcome.answer
 
     async def _append(self, session_id: SessionId, event: e.Event) -> None:

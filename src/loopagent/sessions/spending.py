@@ -114,9 +114,8 @@ class Spending:
         """
 
         def write(conn: Connection) -> Outcome:
+            _own(conn, who, session_id)
             session = turns.writable(conn, session_id)
-            if session.owner != who.user_id:
-                raise NotFoundError(f"There is no session {session_id}.")
             reached = _stopped_by(session)
             now_spent = next(
                 (s for s in _stand(conn, self._limits, session_id) if s.scope == reached.scope),

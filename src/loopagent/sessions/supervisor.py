@@ -113,6 +113,8 @@ class Supervisor:
         run = self._runs.get(session_id)
         if run is not None and prompt.seq < run.begun:
             return  # its turn was ended at once, and a later one has begun
+        if run is not None and run.cut is not None and run.runner is None:
+            run.scope.cancel()  # the log has ended the turn that it was to take up
         if run is None or not run.takes_prompts:
             self._start(session_id, prompt=prompt)
         elif run.runner is not None:
@@ -140,8 +142,11 @@ class Supervisor:
             lambda conn: turns.is_under_way(conn, session_id, seq)
         ):
             return
-        await self._end_run(run)
+        await self._end_run(run := self._runs.get(session_id))
         await self._comeback.end(session_id, "interrupted")
+        late = self._runs.get(session_id)
+        if late is not None and late is not run and late.cut is not None:
+            late.scope.cancel()  # it was about to take the turn up
 
     def warm(self, session_id: SessionId) -> None:
         if session_id not in self._runs and len(self.live) < self._max_live:
@@ -170,11 +175,8 @@ class Supervisor:
         await self._plans.clean_up_all(found)
         await close_all_tasks(self._database, self._log)
         for session_id in found:
-            self._spawn(self._after_loss, session_id)
+            self._spawn(self._comeback.after_loss, session_id)
         return len(found)
-
-    async def _after_loss(self, session_id: SessionId, error: AgentError | None = None) -> None:
-        await self._comeback.after_loss(session_id, error)
 
     async def _after_answer(self, session_id: SessionId) -> None:
         run = self._runs.get(session_id)
@@ -226,6 +228,9 @@ class Supervisor:
 
     async def _serve(self, run: Run) -> None:
         assert self._runner_type is not None
+        if run.cut is not None and not await self._comeback.is_due(run.session_id, run.cut):
+            run.prompt = None
+            return
         plan = await self._plans.make(run.session_id, run.cut)
         port = SessionPort(self._database, self._log, run.session_id, self._plans.settled)
         run.runner = self._runner_type(plan, port, self._plans.resolver(run.session_id))
@@ -261,7 +266,7 @@ class Supervisor:
         if following is not None:
             self._start(run.session_id, prompt=following)
         elif wanted and (error is not None or not run.scope.cancel_called):
-            self._spawn(lambda sid: self._after_loss(sid, error), run.session_id)
+            self._spawn(lambda sid: self._comeback.after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
             self._spawn(self._comeback.go_on, run.session_id)
 

@@ -8,10 +8,11 @@ from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
 from loopagent.errors import NotFoundError
-from loopagent.eventlog.log import EventLog
+from loopagent.eventlog.log import EventLog, StoredEvent
+from loopagent.sessions import beside
 from loopagent.sessions.service import Sessions
 from loopagent.sessions.stopping import Asides
-from loopagent.storage import asks, tasks
+from loopagent.storage import asks, sessions, tasks
 from loopagent.storage import events as rows
 from loopagent.storage.database import Connection, Database
 from loopagent.storage.tasks import RunningTask
@@ -67,6 +68,21 @@ async def close_tasks(database: Database, log: EventLog, session_id: SessionId) 
     closed = await database.read(read)
     if closed:
         await log.append(session_id, closed)
+        await _come_to_rest(database, log, session_id)
+
+
+async def _come_to_rest(database: Database, log: EventLog, session_id: SessionId) -> None:
+    """A session that waited for a sub-agent's ask alone waits for nothing any more."""
+
+    def write(conn: Connection) -> list[StoredEvent]:
+        session = sessions.get(conn, session_id, lock=True)
+        reason = session.stop_reason.type if session.stop_reason else None
+        at_rest = beside.rest(conn, session_id)
+        if session.asks or reason != "requires_action" or at_rest is None:
+            return []
+        return log.append_in(conn, session_id, [at_rest])
+
+    log.published(session_id, await database.write(write))
 
 
 async def close_all_tasks(database: Database, log: EventLog) -> None:

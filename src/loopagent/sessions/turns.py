@@ -15,7 +15,7 @@ from loopagent.domain.ids import EventId, SessionId, UserId
 from loopagent.domain.session import Session
 from loopagent.errors import SessionArchivedError
 from loopagent.eventlog.log import EventLog, StoredEvent
-from loopagent.sessions import steering
+from loopagent.sessions import beside, steering
 from loopagent.sessions.outcome import Outcome
 from loopagent.storage import asks, events, queue, sessions
 from loopagent.storage.database import Connection
@@ -48,23 +48,30 @@ def send_message(
     for queued in waiting:
         if queued.event_id == message.id:
             return Outcome(answer=queued.body)
+    released = _let_go(log, conn, session)
     if session.is_busy or waiting:
         outcome = steering.enqueue(log, conn, session_id, owner, message)
-        if not session.holds_queue:
-            return outcome
-        # A budget or the key has kept the queue waiting; a person's word starts it again.
-        return replace(next_queued(log, conn, session), answer=outcome.answer)
-    rows = begin(log, conn, session, message)
-    prompt = steering.prompt_of(message, rows[0].seq)
-    return Outcome(rows=rows, answer=rows[0].body, prompt=prompt)
+        rows = [*released, *outcome.rows]
+        if session.is_busy:
+            return replace(outcome, rows=rows)
+        # Something has kept the queue waiting; a person's word starts it again.
+        following = next_queued(log, conn, sessions.get(conn, session_id))
+        rows += following.rows
+        return Outcome(rows=rows, answer=outcome.answer, prompt=following.prompt)
+    begun = begin(log, conn, sessions.get(conn, session_id), message)
+    prompt = steering.prompt_of(message, begun[0].seq)
+    return Outcome(rows=[*released, *begun], answer=begun[0].body, prompt=prompt)
 
 
 def end_turn(
     log: EventLog, conn: Connection, session_id: SessionId, ending: Sequence[e.Event]
 ) -> Outcome:
     """Append the end of a turn and begin the next queued message's, if there is one."""
-    rows = log.append_in(conn, session_id, ending)
+    kept = beside.open_asks(conn, session_id)
+    rows = log.append_in(conn, session_id, beside.with_open_asks(ending, kept))
     session = sessions.get(conn, session_id)
+    if kept and session.status == "idle":
+        rows += log.append_in(conn, session_id, [_requires_action(session.asks)])
     if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome(rows=rows)
     following = next_queued(log, conn, session)
@@ -77,6 +84,32 @@ def go_on(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
     if session.is_busy or session.archived_at is not None or session.holds_queue:
         return Outcome()
     return next_queued(log, conn, session)
+
+
+def release(
+    log: EventLog, conn: Connection, session_id: SessionId, go_on_with: e.UserMessage
+) -> Outcome:
+    """Let a held session go on: with `go_on_with` if a turn was stopped, else with its queue."""
+    session = writable(conn, session_id)
+    if session.held is None:
+        return Outcome()
+    was_stopped = session.held == "turn" and not session.is_busy
+    rows = _let_go(log, conn, session)
+    session = sessions.get(conn, session_id)
+    if was_stopped:
+        begun = begin(log, conn, session, go_on_with)
+        prompt = steering.prompt_of(go_on_with, begun[0].seq)
+        return Outcome(rows=[*rows, *begun], prompt=prompt)
+    if session.is_busy:
+        return Outcome(rows=rows)
+    following = next_queued(log, conn, session)
+    return Outcome(rows=[*rows, *following.rows], prompt=following.prompt)
+
+
+def _let_go(log: EventLog, conn: Connection, session: Session) -> list[StoredEvent]:
+    if session.held is None:
+        return []
+    return log.append_in(conn, session.id, [e.SessionUpdated.model_validate({"held": None})])
 
 
 def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
@@ -131,12 +164,18 @@ def confirm(
     before = writable(conn, session_id)
     rows = log.append_in(conn, session_id, [answer])
     session = sessions.get(conn, session_id)
+    answer_row = rows[0].body
+    following = Outcome()
     if before.status == "idle":
-        follow: e.Event = (
-            _requires_action(session.asks) if session.asks else e.SessionStatusRunning()
-        )
+        at_rest = beside.rest(conn, session_id)
+        goes_on: e.Event = at_rest or e.SessionStatusRunning()
+        follow = _requires_action(session.asks) if session.asks else goes_on
         rows += log.append_in(conn, session_id, [follow])
-    return Outcome(rows=rows, answer=rows[0].body), sessions.get(conn, session_id)
+        if at_rest is not None:
+            following = go_on(log, conn, session_id)
+            rows += following.rows
+    outcome = Outcome(rows=rows, answer=answer_row, prompt=following.prompt)
+    return outcome, sessions.get(conn, session_id)
 
 
 def is_under_way(conn: Connection, session_id: SessionId, seq: int) -> bool:

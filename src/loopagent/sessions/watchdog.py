@@ -58,7 +58,7 @@ class Watchdog:
         if await anyio.to_thread.run_sync(folder_size, folder.all, limit) <= limit:
             return
         if run.runner is not None:
-            run.runner.interrupt(
+            run.runner.fail(
                 AgentError(
                     "disk_limit_error",
                     f"This session's folder holds more than {limit >> 20} MiB. Remove files, "

@@ -91,12 +91,11 @@ def _refuse(conn: Connection, session_id: SessionId, event_id: EventId) -> None:
     raise AlreadyAnsweredError(f"This call was {row.status} already by {row.answered_by}.")
 
 
-def cancel(conn: Connection, session_id: SessionId, event_id: EventId | None = None) -> None:
-    """Close an open ask that isn't needed any more, or all of a session."""
-    wanted = update(asks).where(asks.c.session_id == session_id, asks.c.status == "open")
-    if event_id is not None:
-        wanted = wanted.where(asks.c.event_id == event_id)
-    conn.execute(wanted.values(status="cancelled"))
+def cancel(conn: Connection, session_id: SessionId, event_id: EventId) -> None:
+    """Close an open ask that isn't needed any more."""
+    of_session = (asks.c.session_id == session_id) & (asks.c.event_id == event_id)
+    open_one = update(asks).where(of_session, asks.c.status == "open")
+    conn.execute(open_one.values(status="cancelled"))
 
 
 def list_open(conn: Connection, session_id: SessionId) -> list[Ask]:

@@ -140,6 +140,7 @@ sessions = Table(
     Column("recovery", Text, nullable=False, server_default="auto"),
     _int("budget", nullable=True),
     Column("reported_cost", BigInteger, nullable=False, server_default="0"),
+    _text("held", nullable=True),
     Index("sessions_by_owner", "owner", "created_at", "id"),
     Index("sessions_by_status", "status"),
 )

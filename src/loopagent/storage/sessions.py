@@ -25,7 +25,7 @@ from loopagent.storage.rows import (
     to_json,
     to_text,
 )
-from loopagent.storage.schema import OF_A_SESSION, sessions
+from loopagent.storage.schema import OF_A_SESSION, queue, sessions, tasks
 
 _BUSY = ("running", "rescheduling")
 _USAGE = tuple(field.name for field in fields(TokenUsage))
@@ -124,11 +124,38 @@ def without_key(conn: Connection) -> list[SessionId]:
     return [SessionId(row.id) for row in conn.execute(wanted.order_by(c.updated_at))]
 
 
+def at_work(conn: Connection, owner: UserId) -> list[SessionId]:
+    """An owner's sessions in which something runs or waits."""
+    c = sessions.c
+    waiting = select(queue.c.session_id)
+    busy = or_(
+        c.status.in_(_BUSY),
+        c.asks != "[]",
+        c.id.in_(waiting),
+        c.id.in_(select(tasks.c.session_id)),
+    )
+    rows = conn.execute(select(c.id).where(c.owner == owner, c.archived_at.is_(None), busy))
+    return [SessionId(row.id) for row in rows]
+
+
+def held(conn: Connection, owner: UserId) -> list[SessionId]:
+    """An owner's sessions that are held, the one used last first."""
+    c = sessions.c
+    wanted = select(c.id).where(c.owner == owner, c.held.is_not(None))
+    rows = conn.execute(wanted.order_by(c.updated_at.desc()))
+    return [SessionId(row.id) for row in rows]
+
+
 def count_by_status(conn: Connection) -> dict[str, int]:
     """How many sessions there are of each status, archived ones left out."""
     c = sessions.c
     counted = select(c.status, func.count()).where(c.archived_at.is_(None)).group_by(c.status)
     return {str(status): int(number) for status, number in conn.execute(counted)}
+
+
+def all_ids(conn: Connection) -> frozenset[SessionId]:
+    """Every session that there is."""
+    return frozenset(SessionId(row.id) for row in conn.execute(select(sessions.c.id)))
 
 
 def erase(conn: Connection, session_id: SessionId) -> None:
@@ -175,6 +202,7 @@ def _folded(session: Session) -> dict[str, Any]:
         "agent": _agent_text(_Snapshot(session.agent)),
         "title": session.title,
         "recovery": session.recovery,
+        "held": session.held,
         "metadata": to_json(session.metadata),
         "status": session.status,
         "stop_reason": _dumped(session.stop_reason),
@@ -236,6 +264,7 @@ def _session(row: Row[Any]) -> Session:
         template=row.template,
         isolation=row.isolation,
         recovery=row.recovery,
+        held=row.held,
         sdk_session_id=row.sdk_session_id,
         status=status,
         stop_reason=row.stop_reason and StopReason.model_validate_json(row.stop_reason),

@@ -14,6 +14,7 @@ from loopagent.web.api import (
     agents,
     environments,
     events,
+    halt,
     health,
     queue,
     sessions,
@@ -45,7 +46,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.once = Once(lambda: app.state.services.database)
     app.state.error_page = error_page
     add_error_handlers(app)
-    for part in (health, agents, environments, sessions, queue, tasks, events, short, usage):
+    for part in (health, agents, environments, sessions, queue, tasks, events, halt, short, usage):
         app.include_router(part.router)
     app.include_router(routes.router, include_in_schema=False)
     if STATIC.is_dir():

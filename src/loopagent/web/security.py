@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopagent.auth.principal import ADMIN, READ, WRITE, Principal
 from loopagent.domain.ids import new_request_id
-from loopagent.errors import LoopError, NotAuthenticatedError
+from loopagent.errors import LimitReachedError, LoopError, NotAuthenticatedError
 from loopagent.web.errors import answer_to, error_response, wants_page
 from loopagent.web.forwarding import believe
 from loopagent.web.origins import SAFE_METHODS, host_problem, origin_problem
@@ -42,6 +42,9 @@ _HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 # A caller's share, where callers are told apart. A person at a page needs a few a second.
 _PER_SECOND = 100
 _BURST = 1000
+# Who is over a limit waits that long for the answer that says so, as long as not too many do.
+PENALTY_SECONDS = 1.0
+_MOST_HELD = 500
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -92,6 +95,7 @@ class Gate:
         self._app = app
         self._services = services
         self._rate = Rate(_PER_SECOND, _BURST)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -149,31 +153,48 @@ class Gate:
 
     async def _identify(self, request: Request) -> Response | None:
         """Put the caller into the request's state; an answer if it may not come in."""
-        auth = self._services().auth
-        headers = request.headers
-        path = request.url.path
         client = request.client.host if request.client else ""
-        is_strange = path in OPEN_PATHS or path.startswith("/static/")
         try:
-            if is_strange:
-                if not auth.is_open:
-                    self._rate.take(client)
-                return None
-            who = await auth.principal_of(
-                authorization=headers.get("authorization"),
-                x_api_key=headers.get("x-api-key"),
-                cookie=headers.get("cookie"),
-                client=client,
-            )
-            if not auth.is_open:
-                self._rate.take(who.credential or who.user_id)
-            who.need(needed_scope(request.method, path))
-        except NotAuthenticatedError as error:
-            return _sign_in(request, error)
+            try:
+                await self._let_in(request, client)
+            except NotAuthenticatedError as error:
+                self._rate.take(client)
+                return _sign_in(request, error)
+        except LimitReachedError as error:
+            return await self._held_back(answer_to(request, error))
         except LoopError as error:
             return answer_to(request, error)
-        request.state.principal = who
         return None
+
+    async def _let_in(self, request: Request, client: str) -> None:
+        auth = self._services().auth
+        path = request.url.path
+        if path in OPEN_PATHS or path.startswith("/static/"):
+            if not auth.is_open:
+                self._rate.take(client)
+            return
+        who = await auth.principal_of(
+            authorization=request.headers.get("authorization"),
+            x_api_key=request.headers.get("x-api-key"),
+            cookie=request.headers.get("cookie"),
+            client=client,
+        )
+        if not auth.is_open:
+            self._rate.take(who.credential or who.user_id)
+        who.need(needed_scope(request.method, path))
+        request.state.principal = who
+
+    async def _held_back(self, answer: Response) -> Response:
+        """A flood over some connections is only as fast as we answer it."""
+        if self._held < _MOST_HELD:
+            self._held += 1
+            try:
+                await anyio.sleep(PENALTY_SECONDS)
+            finally:
+                self._held -= 1
+        else:
+            answer.headers["connection"] = "close"
+        return answer
 
 
 def needed_scope(method: str, path: str) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from loopagent.credentials.keywatch import KeyWatch
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.halting import Halt
     from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.spending import Spending
@@ -40,6 +41,8 @@ class Services(Protocol):
     def queue(self) -> Queue: ...
     @property
     def tasks(self) -> Tasks: ...
+    @property
+    def halt(self) -> Halt: ...
     @property
     def agents(self) -> Agents: ...
     @property

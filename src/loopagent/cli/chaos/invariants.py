@@ -188,13 +188,18 @@ def _ledger(message: Message, turn: Turn, ledger: Sequence[str]) -> Iterator[str
         ]
         if finished and not count:
             yield f"the log says that the command for {line} ran, but it did not"
-        if len(finished) > 1:
+        own = [row for row in finished if row["tool_use_id"] in _commands(turn, below=False)]
+        if len(own) > 1:
             yield f"the finished command for {line} was run again"
 
 
-def _commands(turn: Turn) -> dict[str, str]:
-    calls = turn.of("agent.tool_use")
-    return {row["id"]: str(row["input"].get("command", "")) for row in calls}
+def _commands(turn: Turn, *, below: bool = True) -> dict[str, str]:
+    """The commands by the ids of their calls; those of sub-agents only with `below`."""
+    return {
+        row["id"]: str(row["input"].get("command", ""))
+        for row in turn.of("agent.tool_use")
+        if below or "parent" not in (row.get("loop") or {})
+    }
 
 
 def _tools(rows: Sequence[Row]) -> Iterator[str]:

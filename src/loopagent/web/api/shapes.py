@@ -168,6 +168,7 @@ def session_body(session: Session, workspace: str) -> dict[str, Any]:
             "asks": session.asks,
             "isolation": session.isolation,
             "recovery": session.recovery,
+            "held": session.held,
             "template": session.template,
             "cost_usd": float(to_dollars(session.cost)),
             "reported_cost_usd": float(to_dollars(session.reported_cost)),

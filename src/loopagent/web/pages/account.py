@@ -36,7 +36,8 @@ async def sign_in(request: Request) -> Response:
         )
     except LoopError as error:
         return _login(visit, target, _expected(error))
-    return _signed_in(visit, value, target)
+    # A server that is open asks nobody, and needs no cookie.
+    return _signed_in(visit, value, target) if value else RedirectResponse(target, 303)
 
 
 @router.post("/logout")

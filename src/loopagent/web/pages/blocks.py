@@ -160,6 +160,10 @@ class UnknownBlock(Block):
     body: str
 
 
+_STOPPING = {
+    "terminate": "The agent does not react: its process is told to end…",
+    "kill": "The agent's process is killed…",
+}
 _TASKS = {"completed": "circle-check", "failed": "circle-x", "stopped": "square"}
 
 
@@ -210,6 +214,13 @@ def _of_budget(loop: e.Json) -> str:
         f"{share} % of a budget is spent. {standing.whose}: {format_dollars(standing.spent)} of "
         f"{format_dollars(standing.limit)}"
     )
+
+
+def stop_note(note_id: EventId, event: e.UserInterrupt | e.Stopping) -> NoteBlock:
+    """What is being done to stop a turn: like a draft, it is no part of what stays."""
+    step = event.step if isinstance(event, e.Stopping) else ""
+    text = _STOPPING.get(step, "Stopping…")
+    return NoteBlock(id=note_id, first=0, last=0, icon="square", text=text)
 
 
 def _place(event: e.Event, parent: EventId | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Row:
     model: str
     cost: str
     at: datetime
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,16 @@ class Listing:
     @property
     def total(self) -> int:
         return sum(len(group.rows) for group in self.groups)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to stop."""
+        return any(group.state in {"working", "needs"} for group in self.groups)
+
+    @property
+    def has_held(self) -> bool:
+        """Whether sessions were stopped together and can go on."""
+        return any(row.is_held for group in self.groups for row in group.rows)
 
     @property
     def waiting(self) -> int:

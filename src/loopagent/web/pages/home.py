@@ -69,6 +69,20 @@ async def home(request: Request) -> Response:
     return visit.page("home.html", context)
 
 
+@router.post("/stop")
+async def stop_all(request: Request) -> Response:
+    visit = Visit(request)
+    await visit.services.halt.stop_all(visit.who)
+    return visit.leave("/")
+
+
+@router.post("/resume")
+async def resume_all(request: Request) -> Response:
+    visit = Visit(request)
+    await visit.services.halt.resume_all(visit.who)
+    return visit.leave("/")
+
+
 @router.get("/list")
 async def wide_list(request: Request) -> Response:
     visit = Visit(request)

@@ -68,6 +68,7 @@ class Listings:
             model=model_name(session.agent.model.id),
             cost=format_dollars(session.cost) if session.cost else "",
             at=session.updated_at,
+            is_held=session.held is not None,
         )
 
     async def _line(self, session: Session) -> str:
@@ -123,6 +124,8 @@ def _cut(text: str) -> str:
 
 def _version(rows: Sequence[Row], here: SessionId | None) -> str:
     # Ages grow by themselves in the browser: the version covers what else is seen.
-    seen = [(row.id, row.title, row.state, row.now, row.model, row.cost) for row in rows]
+    seen = [
+        (row.id, row.title, row.state, row.now, row.model, row.cost, row.is_held) for row in rows
+    ]
     order = hashlib.sha256(repr((seen, here)).encode())
     return order.hexdigest()[:16]

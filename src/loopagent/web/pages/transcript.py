@@ -16,17 +16,7 @@ from loopagent.domain.ids import EventId
 from loopagent.domain.money import differs
 from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
-
-# An interrupt shows by the end of its turn: it comes before the last words of the text it cuts.
-_SILENT = (
-    e.UserInterrupt
-    | e.SessionStatusRunning
-    | e.SessionUpdated
-    | e.SessionDeleted
-    | e.ModelRequestStart
-    | e.ModelRequestEnd
-    | e.TaskStarted
-)
+from loopagent.web.pages.silence import is_silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +37,8 @@ class Transcript:
         self._pending: set[EventId] = set()  # tool calls without a result
         self._draft: EventId | None = None
         self._retry: EventId | None = None  # the error block that still counts down
+        self._stop: EventId | None = None  # what tells of a stop while it lasts
+        self._rests = False
         self._changed: dict[EventId, None] = {}
         self._gone: list[EventId] = []
         self.seq = 0
@@ -56,7 +48,7 @@ class Transcript:
     def apply(self, event: e.Event) -> EventId | None:
         """Fold one event; gives the tool call that it belongs to if that isn't known here."""
         self.seq = max(self.seq, event.seq or 0)
-        if not isinstance(event, _SILENT | e.SessionError):
+        if not (is_silent(event) or isinstance(event, e.SessionError)):
             self._end_retry(event)
         match event:
             case e.AgentToolResult() | e.AgentMcpToolResult() | e.UserToolConfirmation():
@@ -69,10 +61,10 @@ class Transcript:
                 self._idle(event)
             case e.TaskEnded():
                 self._end_task(event)
-            case e.SessionUsage() if "budget" not in (event.loop or {}):
-                pass
+            case e.SessionStatusRunning() | e.UserInterrupt() | e.Stopping():
+                self._show_stop(event)
             case _:
-                if not isinstance(event, _SILENT):
+                if not is_silent(event):
                     self._put(b.block_of(event, self._parent(event)))
         return None
 
@@ -234,9 +226,14 @@ class Transcript:
     def _idle(self, event: e.SessionStatusIdle) -> None:
         if event.stop_reason.type == "requires_action":
             return
+        loop = event.loop or {}
+        self._rests = True
+        self._end_stop()
         self.drop_draft()
-        self._end_tools(event.seq)
-        turn = (event.loop or {}).get("turn") or {}
+        self._end_tools(event.seq, self._pending.difference(loop.get("asks", ())))
+        if loop.get("again"):
+            return  # nothing but an ask of a sub-agent in the background was answered
+        turn = loop.get("turn") or {}
         usage = turn.get("usage") or {}
         tokens = sum(value for value in usage.values() if isinstance(value, int))
         metered, reported = turn_costs(turn)
@@ -254,6 +251,21 @@ class Transcript:
                 tokens=tokens or None,
             )
         )
+
+    def _show_stop(self, event: e.SessionStatusRunning | e.UserInterrupt | e.Stopping) -> None:
+        """An interrupt of a turn that goes on is shown at the end, until the turn has ended."""
+        if isinstance(event, e.SessionStatusRunning):
+            self._rests = False
+        elif not self._rests:
+            self._stop = self._stop or event.id
+            self._put(b.stop_note(self._stop, event))
+
+    def _end_stop(self) -> None:
+        if self._stop is not None:
+            del self._blocks[self._stop]
+            self._changed.pop(self._stop, None)
+            self._gone.append(self._stop)
+            self._stop = None
 
     def _end_task(self, event: e.TaskEnded) -> None:
         parent = self._parent(event)

@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from loopagent.auth.cookie import COOKIE_NAME
 from loopagent.auth.principal import Principal
 from loopagent.domain.ids import LOCAL_USER, SessionId, is_session_id
 from loopagent.errors import InvalidRequestError, NotFoundError
@@ -75,7 +74,7 @@ class Visit:
             is_scripted=self.services.settings.is_scripted,
             key=self.services.key.state,
             person=person.name if person and person.user_id != LOCAL_USER else "",
-            can_sign_out=COOKIE_NAME in self.request.cookies,
+            can_sign_out=bool(person and person.credential),
             listing=listing,
         )
 
