@@ -1,11 +1,12 @@
 // Builds the browser's files: `node build.mjs <folder>`.
 //
-// Gives main.js, main.css, the fonts, icons.svg and whatever lies in public/, each under a name
+// Gives main.js, main.css, the fonts, the icons and whatever lies in public/, each under a name
 // with its content's hash, and manifest.json that leads from the plain name to that name.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import * as esbuild from "esbuild";
+import { iconPng, iconSvg } from "./icon.mjs";
 
 const out = process.argv[2];
 if (!out) throw new Error("usage: node build.mjs <folder>");
@@ -77,6 +78,8 @@ function licences() {
 
 await bundle();
 sprite();
+put("icon.svg", iconSvg());
+for (const size of [192, 512]) put(`icon-${size}.png`, iconPng(size));
 licences();
 if (existsSync("public")) {
   for (const name of readdirSync("public")) put(name, readFileSync(join("public", name)));

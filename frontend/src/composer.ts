@@ -3,7 +3,7 @@
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** A new id for what is sent, so that sending it twice stores it once. */
-function newEventId(): string {
+export function newEventId(): string {
   let time = Date.now();
   let id = "";
   for (let n = 0; n < 10; n += 1, time = Math.floor(time / 32)) id = DIGITS[time % 32] + id;

@@ -1,44 +1,31 @@
-// The state of the live connection, told as it is: a stream that has gone silent is not "live".
+// The state of the live connections, told as it is: a stream that has gone silent is not "live".
 
-type State = "connecting" | "live" | "reconnecting" | "offline";
+export type State = "connecting" | "live" | "reconnecting" | "offline";
 const SILENCE = 25_000; // the server says something at least every 10 s
 
 interface Connection {
   reader: { cancel(): void } | null;
 }
 
-export function watchConnection(): void {
-  const lamp = document.getElementById("connection");
-  const stream = document.getElementById("stream");
-  if (!lamp || !stream) return;
-  const words = lamp.querySelector("[data-words]");
+/** Follows one stream's state; `show` is told each change, with the time of the loss. */
+function watch(stream: HTMLElement, show: (state: State, lostAt: number) => void): void {
   let state: State = "connecting";
   let heardAt = Date.now();
   let lostAt = 0;
   let connection: Connection | null = null;
 
-  const show = (next: State) => {
+  const enter = (next: State) => {
     if (next === "live") lostAt = 0;
-    else if (state === "live") lostAt = Date.now();
+    else if (!lostAt) lostAt = Date.now();
     state = next;
-    lamp.dataset["connection"] = state;
-    if (words) words.textContent = label();
-  };
-  const label = () => {
-    const since = new Date(lostAt || Date.now());
-    const time = since.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    return {
-      connecting: "Connecting",
-      live: "Live",
-      reconnecting: "Reconnecting…",
-      offline: `Offline since ${time}`,
-    }[state];
+    show(state, lostAt);
   };
   const heard = () => {
     heardAt = Date.now();
-    if (state !== "live") show("live");
+    if (state !== "live") enter("live");
   };
-  const lost = () => show(!navigator.onLine || (lostAt && Date.now() - lostAt > 10_000) ? "offline" : "reconnecting");
+  const lost = () =>
+    enter(!navigator.onLine || (lostAt && Date.now() - lostAt > 10_000) ? "offline" : "reconnecting");
 
   stream.addEventListener("htmx:sse:after:connection", (event) => {
     connection = (event as CustomEvent<{ connection: Connection }>).detail.connection;
@@ -48,10 +35,9 @@ export function watchConnection(): void {
   stream.addEventListener("htmx:sse:before:connection", () => {
     if (state === "live" && !document.hidden) lost();
   });
-  stream.addEventListener("htmx:sse:error", lost);
-  stream.addEventListener("htmx:response:error", lost);
-  stream.addEventListener("htmx:error", lost);
-  stream.addEventListener("gone", () => location.assign("/"));
+  for (const name of ["htmx:sse:error", "htmx:response:error", "htmx:error"]) {
+    stream.addEventListener(name, lost);
+  }
   addEventListener("offline", lost);
   setInterval(() => {
     if (document.hidden) heardAt = Date.now();
@@ -62,23 +48,38 @@ export function watchConnection(): void {
   }, 1000);
 }
 
-/** The side bar follows the session on the page at once, not at its next turn. */
-export function tellOfChanges(): void {
-  const head = document.getElementById("head");
-  if (!head) return;
-  let known = head.textContent;
-  new MutationObserver(() => {
-    const state = head.querySelector<HTMLElement>("#status")?.dataset["state"];
-    const words = `${state} ${head.querySelector<HTMLInputElement>("#title")?.value}`;
-    if (words !== known) document.dispatchEvent(new CustomEvent("loop:changed"));
-    known = words;
-  }).observe(head, { subtree: true, childList: true, attributes: true });
+function words(state: State, lostAt: number): string {
+  const since = new Date(lostAt || Date.now());
+  const time = since.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return {
+    connecting: "Connecting",
+    live: "Live",
+    reconnecting: "Reconnecting…",
+    offline: `Offline since ${time}`,
+  }[state];
 }
 
-/** Lists ask the server now and then; a tab that nobody sees doesn't. */
-export function restInBackground(): void {
-  document.addEventListener("htmx:before:request", (event) => {
-    const asks = (event.target as Element | null)?.matches?.("#list, #sessions");
-    if (asks && document.hidden) event.preventDefault();
+function tell(lamp: HTMLElement, state: State, lostAt: number): void {
+  lamp.dataset["connection"] = state;
+  const place = lamp.querySelector("[data-words]");
+  const text = words(state, lostAt);
+  if (place && place.textContent !== text) place.textContent = text;
+}
+
+/** The session's stream has a lamp; the list's speaks up only when it is lost. */
+export function watchConnections(): void {
+  const lamp = document.getElementById("connection");
+  const stream = document.getElementById("stream");
+  if (lamp && stream) {
+    watch(stream, (state, lostAt) => tell(lamp, state, lostAt));
+    stream.addEventListener("gone", () => location.assign("/"));
+  }
+  const line = document.getElementById("line");
+  const live = document.getElementById("live");
+  if (!line || !live) return;
+  watch(live, (state, lostAt) => {
+    // A short break is nobody's concern, and a session's page has its lamp.
+    line.hidden = Boolean(lamp) || state === "live" || state === "connecting" || Date.now() - lostAt < 2000;
+    tell(line, state, lostAt);
   });
 }

@@ -5,7 +5,9 @@ export function prepareButtons(): void {
     const target = event.target as Element;
     const copy = target.closest("[data-copy]");
     if (copy) void copyCode(copy);
-    target.closest("[data-dismiss]")?.closest(".toast")?.remove();
+    const toast = target.closest("[data-dismiss]")?.closest(".toast");
+    // After its form was sent.
+    if (toast) setTimeout(() => toast.remove());
   });
 }
 

@@ -14,6 +14,7 @@ export interface Extension {
 
 export const htmx = library as unknown as {
   registerExtension(name: string, extension: Extension): void;
+  ajax(method: string, address: string, context: Record<string, unknown>): Promise<unknown>;
 };
 
 Object.assign(window, { htmx: library });

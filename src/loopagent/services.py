@@ -36,6 +36,7 @@ from loopagent.sessions.parked import Parked
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.queueing import Queue
 from loopagent.sessions.service import Sessions
+from loopagent.sessions.shelf import Shelf
 from loopagent.sessions.spending import Spending, warn_if_near
 from loopagent.sessions.supervisor import Supervisor
 from loopagent.sessions.tasks import Tasks
@@ -66,6 +67,7 @@ class Services:
     queue: Queue
     tasks: Tasks
     halt: Halt
+    shelf: Shelf
     supervisor: Supervisor
     upstream: Upstream
     key: KeyWatch
@@ -154,6 +156,8 @@ async def _make_services(
         runs=supervisor,
         recovery=settings.recovery,
     )
+    shelf = Shelf(database=database, log=event_log, workspaces=workspaces, runs=supervisor)
+    await shelf.sweep()
     auth = Auth(settings, database)
     await auth.start()
     await supervisor.recover()
@@ -171,6 +175,7 @@ async def _make_services(
         queue=Queue(database, event_log, sessions, supervisor.asides),
         tasks=Tasks(database, event_log, sessions, supervisor.asides),
         halt=Halt(database, event_log, sessions, supervisor),
+        shelf=shelf,
         supervisor=supervisor,
         upstream=upstream,
         key=key,

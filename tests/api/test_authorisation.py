@@ -81,8 +81,12 @@ ROUTES: Mapping[str, tuple[str, object]] = {
     "POST /api/stop": ("write", None),
     "POST /api/resume": ("write", None),
     "GET /": ("read", None),
-    "GET /list": ("read", None),
-    "GET /sidebar": ("read", None),
+    "GET /live": ("read", None),
+    "GET /live/asks": ("read", None),
+    "GET /search": ("read", None),
+    "GET /palette": ("read", None),
+    "GET /manifest.webmanifest": ("open", None),
+    "POST /theme": ("write", "theme=dark"),
     "GET /new": ("read", None),
     "GET /settings": ("read", None),
     "GET /docs": ("read", None),
@@ -107,7 +111,15 @@ ROUTES: Mapping[str, tuple[str, object]] = {
     "POST /sessions/{session_id}/budget": ("write", "amount=1"),
     "POST /sessions/{session_id}/raise": ("write", ""),
     "POST /sessions/{session_id}/rename": ("write", "title=n"),
+    "GET /sessions/{session_id}/peek": ("read", None),
+    "GET /sessions/{session_id}/at/{event_id}": ("read", None),
+    "GET /sessions/{session_id}/export.{kind}": ("read", None),
+    "POST /sessions/{session_id}/pin": ("write", ""),
+    "POST /sessions/{session_id}/unpin": ("write", ""),
     "POST /sessions/{session_id}/archive": ("write", ""),
+    "POST /sessions/{session_id}/unarchive": ("write", ""),
+    "POST /sessions/{session_id}/trash": ("write", ""),
+    "POST /sessions/{session_id}/restore": ("write", ""),
     "GET /sessions/{session_id}/delete": ("read", None),
     "POST /sessions/{session_id}/delete": ("write", ""),
     "GET /login": ("open", None),
@@ -124,7 +136,7 @@ ROUTES: Mapping[str, tuple[str, object]] = {
 }
 SCOPES = ("read", "write", "admin")
 # To the one who deletes, what is another's is as good as gone.
-GONE = {"POST /sessions/{session_id}/delete": 303}
+GONE = {"POST /sessions/{session_id}/trash": 303}
 
 
 @dataclass(frozen=True)
@@ -142,13 +154,19 @@ class House:
         method, path = route.split(" ", 1)
         body = ROUTES[route][1]
         form = {"content-type": "application/x-www-form-urlencoded"}
-        return await client.request(
+        request = client.build_request(
             method,
             path.format_map(self.foreign),
             headers={**headers, **(form if isinstance(body, str) else {})},
             content=body if isinstance(body, str) else None,
             json=None if isinstance(body, str) else body,
         )
+        answer = await client.send(request, stream=True)
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            await answer.aclose()  # it has no end
+            return httpx.Response(answer.status_code, headers=answer.headers)
+        await answer.aread()
+        return answer
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +203,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             "token_id": "tok_none",
             "sign_in_id": "sgn_none",
             "file": "manifest.json",
+            "kind": "md",
         }
         yield House(server, tokens, foreign)
 

@@ -6,21 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.support.browser import chromium, opened_page
 from tests.support.process import ServerProcess, server_process, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture
@@ -31,23 +22,8 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page that fails its test on any console error, such as one of the security policy."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        opened = browser.new_page()
-        opened.set_default_timeout(15_000)
-        problems: list[str] = []
-        opened.on("pageerror", lambda error: problems.append(str(error)))
-        opened.on("console", lambda said: problems.append(said.text) if _matters(said) else None)
+    with chromium() as browser, opened_page(browser) as opened:
         yield opened
-        browser.close()
-        assert problems == []
-
-
-def _matters(said: ConsoleMessage) -> bool:
-    """That a server which the test has stopped can't be reached is no problem of the page."""
-    unreachable = "ERR_" in said.text or "sse:error" in said.text
-    return said.type == "error" and not unreachable
 
 
 def say(page: Page, text: str) -> None:
@@ -90,6 +66,10 @@ def test_the_first_journey(server: ServerProcess, page: Page) -> None:
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("You are in demo mode")).to_be_visible()
+    page.goto(server.url + "/?state=trash")
+    page.get_by_role("link", name="for good").click()
+    page.get_by_role("button", name="Erase").click()
+    expect(page.get_by_text("There is none.")).to_be_visible()
     until(lambda: not list(server.workspaces.glob("sesn_*")))
 
 

@@ -64,13 +64,6 @@ async def test_a_title_with_markup_is_shown_as_text(
         assert "&lt;script&gt;alert(1)" in text
 
 
-async def test_the_list_says_nothing_while_nothing_changes(http: httpx.AsyncClient) -> None:
-    version = re.search(r"/list\?version=(\w+)", (await http.get("/")).text)
-    assert version
-    assert (await http.get(f"/list?version={version[1]}")).status_code == 204
-    assert (await http.get("/list?version=old")).status_code == 200
-
-
 async def test_long_output_is_cut_on_the_page_and_whole_on_demand(
     server: RunningServer, http: httpx.AsyncClient, session_id: SessionId
 ) -> None:
@@ -172,9 +165,16 @@ async def test_stop_archive_and_delete_work_by_forms_alone(
     assert (await http.post(f"{path}/interrupt")).status_code == 303
     assert (await http.post(f"{path}/archive")).status_code == 303
     assert "Archived" in (await http.get(path)).text
-    assert (await http.post(f"{path}/delete")).status_code == 303
+    assert (await http.post(f"{path}/delete")).status_code == 404, "only what is in the trash"
+    assert (await http.post(f"{path}/trash")).headers["location"] == f"/?undo={session_id}"
     assert (await http.get(path)).status_code == 404
-    assert (await http.post(f"{path}/delete")).status_code == 303, "gone is gone"
+    assert (await http.post(f"{path}/trash")).status_code == 303, "gone is gone"
+    assert "Undo" in (await http.get(f"/?undo={session_id}")).text
+    assert (await http.post(f"{path}/restore")).status_code == 303
+    assert (await http.get(path)).status_code == 200
+    assert (await http.post(f"{path}/trash")).status_code == 303
+    assert (await http.post(f"{path}/delete")).status_code == 303
+    assert (await http.get(f"{path}/delete")).status_code == 404
 
 
 async def test_a_session_with_20_000_events_opens_at_once(

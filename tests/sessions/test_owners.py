@@ -32,6 +32,14 @@ class Belongings:
     environment: EnvironmentId
 
 
+async def _seen(services: Services, who: Principal) -> tuple[list[Any], None]:
+    return (await services.shelf.look(who, limit=9)).overviews, None
+
+
+async def _found(services: Services, who: Principal) -> tuple[list[Any], None]:
+    return (await services.shelf.search(who, "attic")).titled, None
+
+
 Verb = Callable[[Services, Principal, Belongings], Awaitable[Any]]
 
 # What each verb does with somebody's belongings.
@@ -62,6 +70,11 @@ FOREIGN: Mapping[str, Verb] = {
     "sessions.asks": lambda s, who, of: s.sessions.asks(who, of.session),
     "sessions.blob": lambda s, who, of: s.sessions.blob(who, of.session, new_event_id()),
     "sessions.create": lambda s, who, of: s.sessions.create(who, agent=of.agent),
+    "shelf.pin": lambda s, who, of: s.shelf.pin(who, of.session, pinned=True),
+    "shelf.unarchive": lambda s, who, of: s.shelf.unarchive(who, of.session),
+    "shelf.trash": lambda s, who, of: s.shelf.trash(who, of.session),
+    "shelf.restore": lambda s, who, of: s.shelf.restore(who, of.session),
+    "shelf.erase": lambda s, who, of: s.shelf.erase(who, of.session),
     "agents.get": lambda s, who, of: s.agents.get(who, of.agent),
     "agents.versions": lambda s, who, of: s.agents.versions(who, of.agent),
     "agents.update": lambda s, who, of: s.agents.update(who, of.agent, {"name": "x"}),
@@ -77,6 +90,8 @@ FOREIGN: Mapping[str, Verb] = {
 }
 LISTS: Mapping[str, Verb] = {
     "sessions.list": lambda s, who, of: s.sessions.list(who, SessionQuery()),
+    "shelf.look": lambda s, who, of: _seen(s, who),
+    "shelf.search": lambda s, who, of: _found(s, who),
     "agents.list": lambda s, who, of: s.agents.list(who, AgentQuery()),
     "environments.list": lambda s, who, of: s.environments.list(who, AgentQuery()),
 }
@@ -86,6 +101,8 @@ ELSE = {
     "spending.today",
     "halt.stop_all",
     "halt.resume_all",
+    "shelf.pulse",
+    "shelf.sweep",
     "spending.totals",
     "agents.create",
     "agents.ensure_default",
@@ -104,14 +121,25 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
 async def annas(services: Services) -> Belongings:
     agent = await services.agents.create(ANNA, AGENT)
     environment = await services.environments.create(ANNA, {"name": "hers"})
-    session = await services.sessions.create(ANNA, agent=agent.id, environment_id=environment.id)
+    session = await services.sessions.create(
+        ANNA, agent=agent.id, environment_id=environment.id, title="her attic"
+    )
     return Belongings(session.id, agent.id, environment.id)
 
 
 async def test_every_verb_has_its_row(services: Services) -> None:
     verbs = {
         f"{room}.{name}"
-        for room in ("sessions", "queue", "tasks", "halt", "spending", "agents", "environments")
+        for room in (
+            "sessions",
+            "shelf",
+            "queue",
+            "tasks",
+            "halt",
+            "spending",
+            "agents",
+            "environments",
+        )
         for name, verb in inspect.getmembers(type(getattr(services, room)))
         if inspect.isfunction(verb) and not name.startswith("_")
     }
@@ -125,7 +153,7 @@ async def test_what_is_annas_is_not_there_for_bert(
     with pytest.raises(NotFoundError):
         await FOREIGN[verb](services, BERT, annas)
     session = await services.sessions.get(ANNA, annas.session)
-    assert (session.title, session.archived_at, session.status) == (None, None, "idle")
+    assert (session.title, session.archived_at, session.status) == ("her attic", None, "idle")
     assert (await services.agents.get(ANNA, annas.agent)).version == 1
     assert (await services.environments.get(ANNA, annas.environment)).name == "hers"
 

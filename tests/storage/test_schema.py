@@ -11,6 +11,9 @@ from loopagent.errors import StorageError
 from loopagent.storage.database import Database
 from loopagent.storage.schema import metadata, schema_migrations
 
+# What SQLite keeps for its full-text index, which is no table to SQLAlchemy.
+INDEX = "search_index"
+
 
 def described(conn: Connection) -> dict[str, Any]:
     """Tables as they are: columns, nullability, keys and indexes."""
@@ -32,13 +35,14 @@ def described(conn: Connection) -> dict[str, Any]:
             },
         }
         for table in seen.get_table_names()
+        if not table.startswith(INDEX)
     }
 
 
 def remade(conn: Connection) -> dict[str, Any]:
     """The same for tables that are made from the schema in place of these."""
     present = MetaData()
-    present.reflect(conn)
+    present.reflect(conn, only=lambda name, _: not name.startswith(INDEX))
     present.drop_all(conn)
     metadata.create_all(conn)
     return described(conn)

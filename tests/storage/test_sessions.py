@@ -14,12 +14,13 @@ from sqlalchemy import Connection, create_engine, func, select
 from loopagent.domain.ids import LOCAL_USER, AgentId, EventId, UserId, new_session_id
 from loopagent.domain.session import Session
 from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError
-from loopagent.storage import asks, blobs, drafts, events, grants, queue, sessions, tasks
+from loopagent.storage import asks, blobs, drafts, events, grants, queue, search, sessions, tasks
 from loopagent.storage.address import server_url
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Database
 from loopagent.storage.drafts import SavedDraft
 from loopagent.storage.schema import metadata
+from loopagent.storage.search import Text
 from loopagent.storage.sessions import SessionQuery
 from loopagent.storage.tasks import RunningTask
 from tests.storage.conftest import KINDS
@@ -190,6 +191,7 @@ def fill(conn: Connection, session: Session) -> None:
     event_id = EventId("sevt_" + session.id)
     sessions.insert_row(conn, session)
     events.insert_rows(conn, [a_row(session.id, 1)])
+    search.add(conn, [Text(session.id, 1, event_id, "agent", "all of it")])
     blobs.put(conn, session.id, event_id, "all of it")
     drafts.save(conn, session.id, SavedDraft(event_id, "agent.message", "so far"))
     queue.push(conn, session.id, event_id, "{}", LOCAL_USER)

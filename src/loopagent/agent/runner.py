@@ -264,18 +264,14 @@ class Runner:
         while True:
             await anyio.sleep(_TICK)
             turn = self.turn
-            if turn is None:
-                continue
-            match turn.due(self._plan, is_asking=self._approvals.open > 0):
-                case "force":
-                    await self._force(turn, turn.stops.take())
-                case "answered":
-                    ending = [*emitted(self._translator.turn_ended()), endings.idle("end_turn", {})]
-                    await self._finish(ending)
-                case AgentError() as error:
-                    self.fail(error)
-                case None:
-                    pass
+            due = turn.due(self._plan, is_asking=self._approvals.open > 0) if turn else None
+            if isinstance(due, AgentError):
+                self.fail(due)
+            elif due == "answered":
+                ending = [*emitted(self._translator.turn_ended()), endings.idle("end_turn", {})]
+                await self._finish(ending)
+            elif due == "force" and turn is not None:
+                await self._force(turn, turn.stops.take())
 
     async def _force(self, turn: Turn, step: str) -> None:
         """What was done to stop the turn had no effect: end its process."""

@@ -34,6 +34,7 @@ class Session:
     cost: by our own metering. reported_cost: as the agent program tells; where only one of them is
     known for a turn, it stands for both, so that a difference is one.
     budget: the most that the session may cost; None leaves it to the server's settings.
+    pinned_at, trashed_at: where its owner has put it; not of the log, so not of the fold.
     """
 
     id: SessionId
@@ -62,6 +63,8 @@ class Session:
     running_since: datetime | None = None
     seq: int = 0
     archived_at: datetime | None = None
+    pinned_at: datetime | None = None
+    trashed_at: datetime | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -181,7 +184,8 @@ def _updated(session: Session, event: e.SessionUpdated) -> Session:
     if "metadata" in extra:
         changes["metadata"] = dict(extra["metadata"])
     if "archived_at" in extra:
-        changes["archived_at"] = datetime.fromisoformat(extra["archived_at"])
+        at = extra["archived_at"]
+        changes["archived_at"] = datetime.fromisoformat(at) if at else None
     if "held" in extra:
         changes["held"] = extra["held"]
     if "recovery" in extra:

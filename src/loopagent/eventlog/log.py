@@ -14,17 +14,20 @@ import anyio
 
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.said import said
 from loopagent.domain.session import Session, apply
 from loopagent.errors import StaleSequenceError
 from loopagent.eventlog.follower import Follower
 from loopagent.eventlog.frames import Frame, StoredEvent
 from loopagent.eventlog.keeper import Keeper, Lives, saved
 from loopagent.eventlog.live import Live
+from loopagent.eventlog.news import News
 from loopagent.eventlog.projection import project, set_aside, with_metered_cost
-from loopagent.storage import drafts, events, sessions
+from loopagent.storage import drafts, events, search, sessions
 from loopagent.storage.database import Connection, Database
 from loopagent.storage.drafts import SavedDraft
 from loopagent.storage.events import EventRow
+from loopagent.storage.search import Text
 
 __all__ = ["EventLog", "StoredEvent"]
 
@@ -34,9 +37,13 @@ _ENDS_TURN = {"session.status_idle", "session.status_terminated"}
 
 
 class EventLog:
-    """All logs. Enter it as a context: tasks of its own save drafts and send pings."""
+    """All logs. Enter it as a context: tasks of its own save drafts and send pings.
+
+    news: which sessions have changed.
+    """
 
     def __init__(self, database: Database) -> None:
+        self.news = News()
         self._database = database
         self._lives: Lives = weakref.WeakValueDictionary()
         self._keeper = Keeper(database, self._lives)
@@ -105,6 +112,7 @@ class EventLog:
         at = e.now()
         rows: list[StoredEvent] = []
         fresh: list[EventRow] = []
+        found: list[Text] = []
         for event in new:
             known = _known(conn, session_id, event, rows)
             if known is not None:
@@ -113,8 +121,12 @@ class EventLog:
             session, row = _number(conn, session, event, at)
             fresh.append(row)
             rows.append(_stored(row))
+            words = said(event)
+            if words is not None:
+                found.append(Text(session_id, row.seq, row.id, words.kind, words.text))
         if fresh:
             events.insert_rows(conn, fresh)
+            search.add(conn, found)
             sessions.save(conn, session)
             _end_draft(conn, session_id, fresh)
         return rows
@@ -124,6 +136,7 @@ class EventLog:
         live = self._lives.get(session_id)
         if live is not None:
             live.publish(rows)
+        self.news.tell(session_id)
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -202,6 +215,7 @@ class EventLog:
         live = self._lives.get(session_id)
         if live is not None:
             live.bell.ring()
+        self.news.tell(session_id)
 
     async def take_draft(self, session_id: SessionId) -> SavedDraft | None:
         """What was being written last: from memory, or as it was saved before a crash."""

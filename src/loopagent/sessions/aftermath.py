@@ -69,9 +69,23 @@ async def end_in_log(
     loop: Mapping[str, Any] | None = None,
 ) -> Prompt | None:
     """End the turn, if there is one; gives the next queued message, which then has begun."""
+    ending = await ending_of(database, log, session_id, reason, error=error, loop=loop)
+    return await SessionPort(database, log, session_id).ended(ending) if ending else None
+
+
+async def ending_of(
+    database: Database,
+    log: EventLog,
+    session_id: SessionId,
+    reason: str,
+    *,
+    error: e.SessionError | None = None,
+    loop: Mapping[str, Any] | None = None,
+) -> list[e.Event]:
+    """The events that end a turn, what it was writing among them; none if there is no turn."""
     session = await database.read(lambda conn: sessions.get(conn, session_id))
     if not session.is_busy:
-        return None
+        return []
     cut = await read_cut_turn(database, log, session_id)
     ending: list[e.Event] = []
     if cut is not None and cut.recovery.draft_id is not None and cut.recovery.draft_text:
@@ -83,7 +97,7 @@ async def end_in_log(
     stopped = e.StopReason(type=reason)
     ending.append(e.SessionStatusIdle(stop_reason=stopped, loop=dict(loop) if loop else None))
     log.live(session_id).close_draft()
-    return await SessionPort(database, log, session_id).ended(ending)
+    return ending
 
 
 def _result_of(call: OpenCall) -> e.Event:

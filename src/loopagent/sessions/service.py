@@ -87,9 +87,8 @@ class Sessions:
             check_message(message)
         snapshot = await self._agents.usable(who, agent, agent_version)
         environment = await self._environments.usable(who, environment_id)
-        snapshot = snapshot.model_copy(update=dict(overrides or {}))
-        if model:
-            snapshot = snapshot.model_copy(update={"model": model_choice(model)})
+        chosen = {"model": model_choice(model)} if model else {}
+        snapshot = snapshot.model_copy(update={**(overrides or {}), **chosen})
         moment = e.now()
         session = Session(
             id=session_id or new_session_id(),
@@ -107,6 +106,7 @@ class Sessions:
             sdk_session_id=str(uuid.uuid4()),
         )
         await make(self._workspaces, self._database, session, is_again=session_id is not None)
+        self._log.ring(session.id)
         for message in messages:
             await self._message(who, session.id, message)
         return await self.get(who, session.id)
@@ -114,8 +114,8 @@ class Sessions:
     async def get(self, who: Principal, session_id: SessionId) -> Session:
         """Raises NotFoundError."""
         session = await self._database.read(lambda conn: sessions.get(conn, session_id))
-        if session.owner != who.user_id:
-            raise NotFoundError(f"There is no session {session_id}.")
+        if session.owner != who.user_id or session.trashed_at is not None:
+            raise NotFoundError(f"There is no session {session_id}. It may be in the trash.")
         return session
 
     async def list(self, who: Principal, query: SessionQuery) -> tuple[list[Session], str | None]:

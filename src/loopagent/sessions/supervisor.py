@@ -25,10 +25,11 @@ from loopagent.eventlog.log import EventLog
 from loopagent.sessions import turns
 from loopagent.sessions.comeback import Comeback, ResetOf
 from loopagent.sessions.patience import OfSession, persist
+from loopagent.sessions.places import Places
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.port import SessionPort
 from loopagent.sessions.recovery import CutTurn
-from loopagent.sessions.run import Run, close_idle_since, close_waiting_since, make_room
+from loopagent.sessions.run import Run, close_idle_since, close_waiting_since
 from loopagent.sessions.stopping import Asides
 from loopagent.sessions.tasks import close_all_tasks, close_tasks
 from loopagent.storage import sessions
@@ -69,7 +70,6 @@ class Supervisor:
         self._load_runner = load_runner
         self._runner_type: type[Runner] | None = None
         self._loaded = anyio.Event()
-        self._max_live = settings.max_live
         self._comeback = Comeback(
             database,
             event_log,
@@ -81,7 +81,7 @@ class Supervisor:
         )
         self._runs: dict[SessionId, Run] = {}
         self.asides = Asides(self._runs, self.interrupt)
-        self._places = anyio.Condition()
+        self._places = Places(settings.max_live, lambda: self.live)
         self._tasks: TaskGroup | None = None
         self._closing = False
         self.level = plans.level
@@ -149,7 +149,7 @@ class Supervisor:
             late.scope.cancel()  # it was about to take the turn up
 
     def warm(self, session_id: SessionId) -> None:
-        if session_id not in self._runs and len(self.live) < self._max_live:
+        if session_id not in self._runs and self._places.is_free:
             self._start(session_id)
 
     def set_model(self, session_id: SessionId, model: str) -> None:
@@ -210,7 +210,7 @@ class Supervisor:
             with run.scope:
                 if before is not None:
                     await before.done.wait()
-                await self._take_place(run)
+                await self._places.take(run)
                 await self._loaded.wait()
                 await self._serve(run)
         except AgentError as failure:
@@ -258,8 +258,7 @@ class Supervisor:
             if self._runs.get(run.session_id) is run:
                 del self._runs[run.session_id]
             run.done.set()
-            async with self._places:
-                self._places.notify_all()
+            await self._places.given_back()
         if self._closing or run.parked:
             return
         following = run.runner.following if run.runner is not None else None
@@ -269,17 +268,6 @@ class Supervisor:
             self._spawn(lambda sid: self._comeback.after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
             self._spawn(self._comeback.go_on, run.session_id)
-
-    # -- places among the live processes ----------------------------------------------------
-
-    async def _take_place(self, run: Run) -> None:
-        """Wait for a free place: the least recently used idle process makes room."""
-        async with self._places:
-            while len(self.live) >= self._max_live:
-                make_room(self.live)
-                # For ever on purpose: the turn waits until a place is free, or is interrupted.
-                await self._places.wait()
-            run.waits = False
 
     async def _keep_house(self) -> None:
         while True:

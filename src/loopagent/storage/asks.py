@@ -100,15 +100,16 @@ def cancel(conn: Connection, session_id: SessionId, event_id: EventId) -> None:
 
 def list_open(conn: Connection, session_id: SessionId) -> list[Ask]:
     """Asks that wait, oldest first."""
-    return _found(conn, asks.c.session_id == session_id, asks.c.status == "open")
+    return found_asks(conn, asks.c.session_id == session_id, asks.c.status == "open")
 
 
 def of_session(conn: Connection, session_id: SessionId) -> list[Ask]:
     """All asks of a session, oldest first."""
-    return _found(conn, asks.c.session_id == session_id)
+    return found_asks(conn, asks.c.session_id == session_id)
 
 
-def _found(conn: Connection, *conditions: ColumnElement[bool]) -> list[Ask]:
+def found_asks(conn: Connection, *conditions: ColumnElement[bool]) -> list[Ask]:
+    """Asks that fulfil all conditions, oldest first."""
     wanted = select(asks).where(*conditions).order_by(asks.c.created_at, asks.c.event_id)
     return [_ask(row) for row in conn.execute(wanted)]
 

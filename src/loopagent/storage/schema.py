@@ -12,22 +12,17 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
 )
 
-metadata = MetaData()
+from loopagent.storage import columns
+from loopagent.storage.columns import number as _int
+from loopagent.storage.columns import text as _text
+from loopagent.storage.texts import search_texts
 
-
-def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
-
-
-def _int(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
-
+metadata = columns.metadata
 
 schema_migrations = Table(
     "schema_migrations",
@@ -141,6 +136,8 @@ sessions = Table(
     _int("budget", nullable=True),
     Column("reported_cost", BigInteger, nullable=False, server_default="0"),
     _text("held", nullable=True),
+    _text("pinned_at", nullable=True),
+    _text("trashed_at", nullable=True),
     Index("sessions_by_owner", "owner", "created_at", "id"),
     Index("sessions_by_status", "status"),
 )
@@ -283,4 +280,4 @@ idempotency = Table(
 )
 
 # Tables whose rows go with their session.
-OF_A_SESSION = (events, blobs, drafts, queue, asks, tasks, grants)
+OF_A_SESSION = (events, blobs, drafts, queue, asks, tasks, grants, search_texts)

@@ -64,7 +64,7 @@ def get(conn: Connection, session_id: SessionId, *, lock: bool = False) -> Sessi
     row = conn.execute(_BY_ID_LOCKED if lock else _BY_ID, {"key": session_id}).one_or_none()
     if row is None:
         raise _missing(session_id)
-    return _session(row)
+    return session_of(row)
 
 
 def exists(conn: Connection, session_id: SessionId) -> bool:
@@ -83,10 +83,16 @@ def set_isolation(conn: Connection, session_id: SessionId, level: str) -> None:
     conn.execute(_SAVE, {"key": session_id, "isolation": level})
 
 
+def place(conn: Connection, session_id: SessionId, **moments: datetime | None) -> None:
+    """Set `pinned_at` or `trashed_at`, which no event tells of."""
+    values = {name: maybe_text(moment) for name, moment in moments.items()}
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
+
+
 def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Session], str | None]:
     """The owner's sessions of one page, and the cursor of the next one, if there is one."""
     c = sessions.c
-    wanted = select(sessions).where(c.owner == owner)
+    wanted = select(sessions).where(c.owner == owner, c.trashed_at.is_(None))
     if query.statuses:
         wanted = wanted.where(c.status.in_(query.statuses))
     if query.agent_id is not None:
@@ -103,16 +109,24 @@ def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Ses
         wanted = wanted.where(place < after if query.order == "desc" else place > after)
     order = (c.created_at.desc(), c.id.desc()) if query.order == "desc" else (c.created_at, c.id)
     rows = conn.execute(wanted.order_by(*order).limit(query.limit + 1)).all()
-    found = [_session(row) for row in rows[: query.limit]]
+    found = [session_of(row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
     return found, encode_cursor(to_text(found[-1].created_at), found[-1].id) if more else None
+
+
+def trashed_before(conn: Connection, moment: datetime) -> list[SessionId]:
+    """Sessions that have been in the trash since before a moment."""
+    rows = conn.execute(select(sessions.c.id).where(sessions.c.trashed_at < to_text(moment)))
+    return [SessionId(row.id) for row in rows]
 
 
 def running(conn: Connection) -> list[SessionId]:
     """Sessions with a turn that hasn't ended, those that wait for an answer among them."""
     c = sessions.c
     busy = or_(c.status.in_(_BUSY), c.asks != "[]")
-    rows = conn.execute(select(c.id).where(busy).order_by(c.updated_at)).all()
+    rows = conn.execute(
+        select(c.id).where(busy, c.trashed_at.is_(None)).order_by(c.updated_at)
+    ).all()
     return [SessionId(row.id) for row in rows]
 
 
@@ -192,6 +206,8 @@ def _fixed(session: Session) -> dict[str, Any]:
         "isolation": session.isolation,
         "sdk_session_id": session.sdk_session_id,
         "created_at": to_text(session.created_at),
+        "pinned_at": maybe_text(session.pinned_at),
+        "trashed_at": maybe_text(session.trashed_at),
     }
 
 
@@ -252,7 +268,8 @@ def _agent_text(snapshot: _Snapshot) -> str:
     return snapshot.agent.model_dump_json()
 
 
-def _session(row: Row[Any]) -> Session:
+def session_of(row: Row[Any]) -> Session:
+    """The session that a row of the table holds."""
     status: Status = row.status
     return Session(
         id=SessionId(row.id),
@@ -281,4 +298,6 @@ def _session(row: Row[Any]) -> Session:
         created_at=datetime.fromisoformat(row.created_at),
         updated_at=datetime.fromisoformat(row.updated_at),
         archived_at=maybe_time(row.archived_at),
+        pinned_at=maybe_time(row.pinned_at),
+        trashed_at=maybe_time(row.trashed_at),
     )

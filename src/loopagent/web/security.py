@@ -37,7 +37,18 @@ _BODY_PACE = 20_000
 _DRAIN_LIMIT = 64_000_000
 _TOO_LARGE = f"The body is too large: the limit is {BODY_LIMIT // 1_000_000} MB. Send less at once."
 _TOO_SLOW = "The body came too slowly, so the server stopped waiting. Send it again."
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/logout", "/set-up", "/favicon.ico"})
+OPEN_PATHS = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/login",
+        "/logout",
+        "/set-up",
+        "/favicon.ico",
+        # Browsers fetch it without cookies, and it says nothing about anybody.
+        "/manifest.webmanifest",
+    }
+)
 _HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 # A caller's share, where callers are told apart. A person at a page needs a few a second.
 _PER_SECOND = 100
@@ -48,7 +59,7 @@ _MOST_HELD = 500
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 _ANSWER_HEADERS = tuple(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loopagent.sessions.halting import Halt
     from loopagent.sessions.queueing import Queue
     from loopagent.sessions.service import Sessions
+    from loopagent.sessions.shelf import Shelf
     from loopagent.sessions.spending import Spending
     from loopagent.sessions.supervisor import Supervisor
     from loopagent.sessions.tasks import Tasks
@@ -43,6 +44,8 @@ class Services(Protocol):
     def tasks(self) -> Tasks: ...
     @property
     def halt(self) -> Halt: ...
+    @property
+    def shelf(self) -> Shelf: ...
     @property
     def agents(self) -> Agents: ...
     @property

@@ -9,59 +9,15 @@ from datetime import datetime
 from markupsafe import Markup
 
 from loopagent.domain.ids import EventId, SessionId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A session in a list. now: what it is doing, in one line."""
-
-    id: SessionId
-    title: str
-    state: str
-    now: str
-    model: str
-    cost: str
-    at: datetime
-    is_held: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    state: str
-    rows: Sequence[Row]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """The sessions of a person. version: changes when the list does."""
-
-    groups: Sequence[Group]
-    version: str
-    here: SessionId | None = None
-
-    @property
-    def total(self) -> int:
-        return sum(len(group.rows) for group in self.groups)
-
-    @property
-    def has_work(self) -> bool:
-        """Whether there is something to stop."""
-        return any(group.state in {"working", "needs"} for group in self.groups)
-
-    @property
-    def has_held(self) -> bool:
-        """Whether sessions were stopped together and can go on."""
-        return any(row.is_held for group in self.groups for row in group.rows)
-
-    @property
-    def waiting(self) -> int:
-        """Sessions that need an answer."""
-        return sum(len(group.rows) for group in self.groups if group.state == "needs")
+from loopagent.web.pages.rows import Command, Find, Listing, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """What every page has around it. active: the place in the navigation."""
+    """What every page has around it. active: the place in the navigation.
+
+    build: changes with each upgrade; wide: whether the page shows the list itself.
+    """
 
     title: str
     active: str
@@ -71,6 +27,12 @@ class Shell:
     person: str = ""
     can_sign_out: bool = False
     listing: Listing | None = None
+    build: str = ""
+
+    @property
+    def form(self) -> str:
+        """How the list is shown: on the page itself, or in the side bar."""
+        return "wide" if self.active == "home" else "narrow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +45,52 @@ class Models:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomePage:
+    """state: the only group that is shown, or none; peek: the row that is open.
+
+    undo: the session that has just left the list.
+    """
+
     shell: Shell
     listing: Listing
     models: Models
     event_id: EventId
     suggestions: Sequence[tuple[str, EventId]]
+    state: str = ""
+    page: int = 1
+    pages: int = 1
+    peek: Peek | None = None
+    query: str = ""
+    found: Sequence[Find] | None = None
+    undo: Row | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListFragment:
-    """The list alone, wide (home) or narrow (side bar)."""
+class Peek:
+    """The newest of a session, with what can be done to it from the list."""
 
-    listing: Listing
+    id: SessionId
+    title: str
+    state: str
+    is_pinned: bool
+    blocks: Markup
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeekFragment:
+    peek: Peek
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFragment:
+    query: str
+    found: Sequence[Find]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaletteFragment:
+    query: str
+    sections: Mapping[str, Sequence[Command]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +208,17 @@ class DeletePage:
     id: SessionId
     title: str
     folder: str
+    is_trashed: bool
     is_busy: bool
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPage:
+    """A file that stands alone; its blocks come where the template says so."""
+
+    head: Head
+    begun: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 
 from fastapi import APIRouter
@@ -10,15 +11,22 @@ from starlette.responses import RedirectResponse, Response
 
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, is_session_id, new_event_id
-from loopagent.errors import InvalidRequestError
+from loopagent.errors import InvalidRequestError, NotFoundError
 from loopagent.scripted import SUGGESTED_PROMPTS
-from loopagent.web.pages.contexts import HomePage, ListFragment, Models, NewPage
-from loopagent.web.pages.drawing import page
+from loopagent.web.pages.contexts import HomePage, Models, NewPage, Peek, PeekFragment
+from loopagent.web.pages.drawing import blocks_html, page
+from loopagent.web.pages.facts import newest_part
+from loopagent.web.pages.finding import QUERY_LENGTH, found_by
 from loopagent.web.pages.forms import Form, event_id_of, read_form
-from loopagent.web.pages.visit import Visit
+from loopagent.web.pages.listing import PER_PAGE, state_of
+from loopagent.web.pages.rows import Row
+from loopagent.web.pages.visit import Visit, number_of, session_id_of
+from loopagent.web.pages.words import STATES
+from loopagent.web.sse import EventStream
 
 router = APIRouter()
 
+PEEKED = 5  # blocks that a peek shows
 _REMEMBERED = 1_000
 
 
@@ -58,15 +66,34 @@ def _models(visit: Visit) -> Models:
 @router.get("/")
 async def home(request: Request) -> Response:
     visit = Visit(request)
-    listing = await visit.listings.of(visit.who)
+    asked = request.query_params
+    state = asked.get("state", "")
+    state = state if state in STATES else ""
+    number = max(1, number_of(asked.get("page"), "page", 1))
+    query = asked.get("q", "").strip()[:QUERY_LENGTH]
+    listing = await visit.listings.of(visit.who, state=state, page=number)
     context = HomePage(
-        shell=visit.shell("Sessions", "home"),
+        shell=visit.shell("Sessions", "home", listing),
         listing=listing,
         models=_models(visit),
         event_id=new_event_id(),
         suggestions=[(prompt, new_event_id()) for prompt in SUGGESTED_PROMPTS],
+        state=state,
+        page=number,
+        pages=max(1, -(-listing.groups[0].total // PER_PAGE)) if state else 1,
+        peek=await _open_peek(visit, asked.get("peek", "")),
+        query=query,
+        found=await found_by(visit, query) if query else None,
+        undo=await _undo(visit, asked.get("undo", "")),
     )
     return visit.page("home.html", context)
+
+
+async def _undo(visit: Visit, text: str) -> Row | None:
+    """The session that has just left the list, if it can come back."""
+    roll = await visit.listings.roll(visit.who)
+    row = roll.row(SessionId(text)) if is_session_id(text) else None
+    return row if row is not None and row.state in {"trash", "archived"} else None
 
 
 @router.post("/stop")
@@ -83,23 +110,50 @@ async def resume_all(request: Request) -> Response:
     return visit.leave("/")
 
 
-@router.get("/list")
-async def wide_list(request: Request) -> Response:
+@router.get("/live")
+async def live(request: Request) -> Response:
+    """The list as it changes, for every page on which it is seen."""
     visit = Visit(request)
-    listing = await visit.listings.of(visit.who)
-    if request.query_params.get("version") == listing.version:
-        return visit.fragment("")
-    return visit.fragment(page("list.html", ListFragment(listing=listing)))
+    after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    roll = await visit.listings.roll(visit.who)
+    return EventStream(roll.view(request.query_params.get("form", ""), after))
 
 
-@router.get("/sidebar")
-async def narrow_list(request: Request) -> Response:
+@router.get("/live/asks")
+async def live_asks(request: Request) -> Response:
+    """What waits for an answer, for a page in the background."""
     visit = Visit(request)
-    here = request.query_params.get("here", "")
-    listing = await visit.listings.of(visit.who, SessionId(here) if is_session_id(here) else None)
-    if request.query_params.get("version") == listing.version:
-        return visit.fragment("")
-    return visit.fragment(page("sidebar.html", ListFragment(listing=listing)))
+    return EventStream((await visit.listings.roll(visit.who)).view_asks())
+
+
+@router.get("/sessions/{session_id}/peek")
+async def peek(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    shown = await _peek(visit, session_id_of(session_id))
+    if not visit.is_fragment:
+        return RedirectResponse(f"/?peek={session_id}", 303)
+    return visit.fragment(page("peek.html", PeekFragment(peek=shown)))
+
+
+async def _open_peek(visit: Visit, text: str) -> Peek | None:
+    """What the row that is open shows; None if there is no such session."""
+    with contextlib.suppress(NotFoundError):
+        return await _peek(visit, SessionId(text)) if is_session_id(text) else None
+    return None
+
+
+async def _peek(visit: Visit, known: SessionId) -> Peek:
+    """The newest of a session; raises NotFoundError."""
+    session = await visit.services.sessions.get(visit.who, known)
+    part = await newest_part(visit.services, known)
+    return Peek(
+        id=known,
+        title=session.title or "Untitled",
+        state=state_of(session),
+        is_pinned=session.pinned_at is not None,
+        blocks=blocks_html(known, part.blocks[-PEEKED:]),
+        event_id=new_event_id(),
+    )
 
 
 @router.get("/new")

@@ -7,16 +7,22 @@ from fastapi import APIRouter
 from loopagent.web.pages import (
     account,
     bill,
+    export,
+    finding,
     home,
+    install,
     queue,
     reference,
     security,
     session,
+    shelving,
     usage,
     verbs,
 )
 from loopagent.web.pages.visit import lifespan
 
 router = APIRouter(lifespan=lifespan)
-for part in (home, session, verbs, queue, account, security, reference, usage, bill):
+for part in (home, finding, session, verbs, queue, shelving, export):
+    router.include_router(part.router)
+for part in (account, security, reference, install, usage, bill):
     router.include_router(part.router)

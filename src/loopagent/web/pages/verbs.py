@@ -8,8 +8,6 @@ from starlette.responses import Response
 
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
-from loopagent.errors import NotFoundError
-from loopagent.web.pages.contexts import DeletePage
 from loopagent.web.pages.forms import Form, event_id_of, read_form
 from loopagent.web.pages.questions import answered_input
 from loopagent.web.pages.visit import Visit, session_id_of
@@ -83,36 +81,3 @@ async def rename(request: Request, session_id: str) -> Response:
     if title and title != session.title:
         await visit.services.sessions.update(visit.who, known, title=title)
     return visit.done(f"/sessions/{known}")
-
-
-@router.post("/archive")
-async def archive(request: Request, session_id: str) -> Response:
-    visit = Visit(request)
-    await visit.services.sessions.archive(visit.who, session_id_of(session_id))
-    return visit.leave("/")
-
-
-@router.get("/delete")
-async def confirm_delete(request: Request, session_id: str) -> Response:
-    visit = Visit(request)
-    known = session_id_of(session_id)
-    session = await visit.services.sessions.get(visit.who, known)
-    context = DeletePage(
-        shell=visit.shell("Delete a session"),
-        id=session.id,
-        title=session.title or "",
-        folder=str(visit.services.workspaces.folder(known).workspace),
-        is_busy=session.is_busy,
-    )
-    return visit.page("delete.html", context)
-
-
-@router.post("/delete")
-async def delete(request: Request, session_id: str) -> Response:
-    visit = Visit(request)
-    try:
-        await visit.services.sessions.delete(visit.who, session_id_of(session_id))
-    except NotFoundError:
-        # A second click, or somebody else was faster: it is gone, as was asked.
-        return visit.leave("/")
-    return visit.leave("/")

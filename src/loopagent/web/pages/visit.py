@@ -17,10 +17,11 @@ from loopagent.auth.principal import Principal
 from loopagent.domain.ids import LOCAL_USER, SessionId, is_session_id
 from loopagent.errors import InvalidRequestError, NotFoundError
 from loopagent.web.pages.assets import ASSETS, HOW_TO_BUILD
-from loopagent.web.pages.contexts import Listing, Shell
+from loopagent.web.pages.contexts import Shell
 from loopagent.web.pages.drawing import page
 from loopagent.web.pages.feeds import Feeds, open_feeds
-from loopagent.web.pages.listing import Listings
+from loopagent.web.pages.listings import Listings, open_listings
+from loopagent.web.pages.rows import Listing
 from loopagent.web.services import Services
 
 # A page holds what may change at any moment: going back must ask anew, not show an old copy.
@@ -67,6 +68,8 @@ class Visit:
     def shell(self, title: str, active: str = "", listing: Listing | None = None) -> Shell:
         """What is around a page."""
         person = self._who
+        if listing is None and person is not None:
+            listing = self.listings.known(person)
         return Shell(
             title=title,
             active=active,
@@ -76,6 +79,7 @@ class Visit:
             person=person.name if person and person.user_id != LOCAL_USER else "",
             can_sign_out=bool(person and person.credential),
             listing=listing,
+            build=ASSETS.version(),
         )
 
     def page(self, template: str, context: Any, status: int = 200) -> Response:
@@ -118,7 +122,8 @@ def number_of(text: str | None, name: str, default: int = 0) -> int:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """What the pages keep while the app runs."""
-    async with open_feeds(app.state.services) as feeds:
+    services: Services = app.state.services
+    async with open_feeds(services) as feeds, open_listings(services) as listings:
         app.state.feeds = feeds
-        app.state.listings = Listings(app.state.services)
+        app.state.listings = listings
         yield

@@ -13,9 +13,10 @@ from loopagent.domain.money import format_dollars, from_dollars
 STATES = {
     "needs": "Needs your answer",
     "working": "Working",
-    "idle": "Idle",
     "failed": "Failed",
+    "idle": "Idle",
     "archived": "Archived",
+    "trash": "Trash",
 }
 ISOLATION = {
     "none": "Own folder and cleared environment, no sandbox: commands can reach the whole machine, "
