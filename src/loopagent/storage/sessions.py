@@ -78,17 +78,6 @@ def save(conn: Connection, session: Session) -> None:
         raise _missing(session.id)
 
 
-def set_isolation(conn: Connection, session_id: SessionId, level: str) -> None:
-    """Note the level that a session runs at from now on."""
-    conn.execute(_SAVE, {"key": session_id, "isolation": level})
-
-
-def place(conn: Connection, session_id: SessionId, **moments: datetime | None) -> None:
-    """Set `pinned_at` or `trashed_at`, which no event tells of."""
-    values = {name: maybe_text(moment) for name, moment in moments.items()}
-    conn.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
-
-
 def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Session], str | None]:
     """The owner's sessions of one page, and the cursor of the next one, if there is one."""
     c = sessions.c
@@ -203,7 +192,6 @@ def _fixed(session: Session) -> dict[str, Any]:
         "owner": session.owner,
         "environment_id": session.environment_id,
         "template": session.template,
-        "isolation": session.isolation,
         "sdk_session_id": session.sdk_session_id,
         "created_at": to_text(session.created_at),
         "pinned_at": maybe_text(session.pinned_at),
@@ -220,6 +208,7 @@ def _folded(session: Session) -> dict[str, Any]:
         "recovery": session.recovery,
         "held": session.held,
         "metadata": to_json(session.metadata),
+        "isolation": session.isolation,
         "status": session.status,
         "stop_reason": _dumped(session.stop_reason),
         "asks": to_json(session.asks),
