@@ -78,6 +78,12 @@ def save(conn: Connection, session: Session) -> None:
         raise _missing(session.id)
 
 
+def place(conn: Connection, session_id: SessionId, **moments: datetime | None) -> None:
+    """Set `pinned_at` or `trashed_at`, which no event tells of."""
+    values = {name: maybe_text(moment) for name, moment in moments.items()}
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
+
+
 def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Session], str | None]:
     """The owner's sessions of one page, and the cursor of the next one, if there is one."""
     c = sessions.c
