@@ -130,6 +130,23 @@ def test_pages_of_other_sites_may_link_to_us_but_not_load_us() -> None:
     assert origin_problem("GET", script) is not None
 
 
+async def test_nothing_passes_as_a_websocket(tmp_path: Any) -> None:
+    async def behind(*_: Any) -> None:
+        raise AssertionError("let in")
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    gate = Gate(behind, services=lambda: pytest.fail("asked"))
+    await gate({"type": "websocket", "path": "/"}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
 async def test_a_refused_host_hears_what_to_do(open_client: httpx.AsyncClient) -> None:
     answer = await open_client.get("/v1/x", headers={"host": "evil.example"})
     assert answer.status_code == 421

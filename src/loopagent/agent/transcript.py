@@ -47,8 +47,12 @@ def point_to_end(transcript: Path) -> None:
     entries = read_entries(transcript)
     named = next((e["leafUuid"] for e in reversed(entries) if "leafUuid" in e), None)
     last = next((e for e in reversed(entries) if e.get("type") in {"user", "assistant"}), None)
-    if named is None or last is None or named == last.get("uuid"):
-        return
+    parents = {e["uuid"]: e.get("parentUuid") for e in entries if "uuid" in e}
+    at = last.get("uuid") if last is not None else None
+    while at is not None and at != named:
+        at = parents.get(at)
+    if named is None or last is None or at == named:
+        return  # what is named leads to the end
     line = {"type": "last-prompt", "leafUuid": last["uuid"], "sessionId": last.get("sessionId")}
     # The first line feed ends a line whose writer was killed; the CLI passes over an empty one.
     with open_record(transcript, "ab") as file:

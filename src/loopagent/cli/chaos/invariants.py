@@ -144,8 +144,9 @@ def _turn(turn: Turn) -> Iterator[str]:
     stops = [row["seq"] for row in turn.of("user.interrupt")]
     if "interrupted" in turn.ends and not stops:
         yield f"the turn of {name} was interrupted by nobody"
-    ended = [row["seq"] for row in turn.of("session.status_idle")][-1:]
-    if "end_turn" in turn.ends and stops and stops[0] < ended[0]:
+    # One that comes with the last word changes nothing.
+    spoke = [row["seq"] for row in turn.rows if row["type"].startswith("agent.")]
+    if "end_turn" in turn.ends and stops and spoke and stops[0] < spoke[-1]:
         yield f"the turn of {name} went on to its end although it was interrupted"
 
 
