@@ -15,7 +15,7 @@ test: install-dev ## all checks and all tests, with coverage
 
 check: install-dev ## format, lint, types, layers and the fast tests, in under a minute
 	@scripts/check
-	@.venv/bin/pytest -q -m "not (slow or browser or postgres or bubblewrap)"
+	@.venv/bin/pytest -q -m "not (slow or browser or postgres or bubblewrap or landlock)"
 
 typescript: install-dev ## check the types of the browser's sources
 	@.venv/bin/python hatch_build.py types

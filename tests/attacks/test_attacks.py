@@ -10,7 +10,11 @@ from tests.support.process import reachable_folder
 
 pytestmark = pytest.mark.slow
 
-LEVELS = ["none", "confined", pytest.param("sandbox", marks=pytest.mark.bubblewrap)]
+LEVELS = [
+    "none",
+    pytest.param("confined", marks=pytest.mark.landlock),
+    pytest.param("sandbox", marks=pytest.mark.bubblewrap),
+]
 
 
 @pytest.mark.timeout(180)

@@ -42,7 +42,13 @@ ASKING = {
 }
 
 
-@pytest.fixture(params=["none", "confined", pytest.param("sandbox", marks=pytest.mark.bubblewrap)])
+@pytest.fixture(
+    params=[
+        "none",
+        pytest.param("confined", marks=pytest.mark.landlock),
+        pytest.param("sandbox", marks=pytest.mark.bubblewrap),
+    ]
+)
 def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     """A server at each level of isolation: all that a session can do, it can do in each."""
     with (

@@ -20,6 +20,8 @@ from loopagent.sandbox.processes import marked
 from tests.sandbox.places import TOKEN, machine, made, say, spec
 from tests.support.process import reachable_folder, until
 
+pytestmark = pytest.mark.landlock
+
 
 @pytest.fixture
 def home() -> Iterator[Path]:

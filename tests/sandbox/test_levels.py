@@ -25,6 +25,7 @@ def here() -> Iterator[Machine]:
         yield machine(home / "root")
 
 
+@pytest.mark.landlock
 def test_as_root_confined_needs_a_folder_that_others_can_pass_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     found = try_out(launcher_of("confined", machine(tmp_path)), tmp_path)
@@ -48,6 +49,7 @@ def test_auto_gives_the_strongest_level_that_holds(here: Machine) -> None:
 
 
 @pytest.mark.bubblewrap
+@pytest.mark.landlock
 def test_every_level_holds_here(here: Machine) -> None:
     assert {found.level: found.failures for found in trials(here)} == dict.fromkeys(AUTO, ())
 

@@ -66,3 +66,12 @@ def test_a_folder_is_as_large_as_its_files_on_the_disk(tmp_path: Path) -> None:
         file.truncate(1 << 30)
     assert 3 * MIB <= folder_size([tmp_path], 1 << 40) < 4 * MIB
     assert MIB < folder_size([tmp_path / "a", tmp_path], MIB) < 4 * MIB
+
+
+def test_folders_nested_without_end_count_as_too_much(tmp_path: Path) -> None:
+    script = (
+        f"cd {tmp_path}; i=0; while [ $i -lt 1500 ]; do mkdir d && cd d || exit; i=$((i+1)); done"
+    )
+    subprocess.run(["sh", "-c", script], check=True)
+    assert folder_size([tmp_path], MIB) == MIB + 1
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)

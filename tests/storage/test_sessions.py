@@ -57,10 +57,7 @@ def test_a_session_comes_back_as_it_was_stored(
     # The fold leaves these as they were at the beginning.
     folded = replace(
         changed,
-        **{
-            name: getattr(stored, name)
-            for name in ("id", "owner", "environment_id", "template", "isolation")
-        },
+        **{name: getattr(stored, name) for name in ("id", "owner", "environment_id", "template")},
         sdk_session_id=stored.sdk_session_id,
         created_at=stored.created_at,
     )

@@ -12,6 +12,7 @@ from claude_agent_sdk import Message, ResultMessage, UserMessage
 
 from loopagent.agent.control import Control
 from loopagent.agent.ports import Port, Prompt
+from loopagent.agent.transcript import open_record
 from loopagent.domain.ids import EventId, prompt_uuid
 
 Order = Callable[[Callable[[], Awaitable[None]]], None]
@@ -94,7 +95,7 @@ class Steering:
 def taken_in_mid_turn(transcript: Path) -> set[str]:
     """The uuids of prompts that the CLI has taken into a turn under way, by its own record."""
     found = set()
-    with contextlib.suppress(FileNotFoundError), transcript.open("rb") as lines:
+    with contextlib.suppress(FileNotFoundError), open_record(transcript, "rb") as lines:
         for line in lines:
             if b'"queued_command"' in line:
                 # The last line may be half of one: its writer was killed.

@@ -11,9 +11,12 @@ import json
 import uuid
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from loopagent.sandbox.beneath import Mode, open_beneath
 
 _HEAD = 4 << 20  # bytes in which the first prompt is found
+_MAX = 256 << 20  # no conversation is longer, but an agent may write what it likes
 _FROM_BEFORE = ("timestamp", "userType", "entrypoint", "cwd", "sessionId", "version", "gitBranch")
 
 Entry = dict[str, Any]
@@ -26,7 +29,7 @@ def can_resume(transcript: Path) -> bool:
     the CLI refuses to begin the session, too.
     """
     try:
-        with transcript.open("rb") as file:
+        with open_record(transcript, "rb") as file:
             if b'"type":"user"' in file.read(_HEAD):
                 return True
     except FileNotFoundError:
@@ -52,14 +55,14 @@ def point_to_end(transcript: Path) -> None:
         return  # what is named leads to the end
     line = {"type": "last-prompt", "leafUuid": last["uuid"], "sessionId": last.get("sessionId")}
     # The first line feed ends a line whose writer was killed; the CLI passes over an empty one.
-    with transcript.open("ab") as file:
+    with open_record(transcript, "ab") as file:
         file.write(b"\n" + json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
 
 def read_entries(transcript: Path) -> list[Entry]:
     """The entries of the main conversation, in the order of writing; {} for any other line."""
     try:
-        lines = transcript.read_bytes().splitlines()
+        lines = _content(transcript).splitlines()
     except FileNotFoundError:
         return []
     return [_read(line) for line in lines]
@@ -75,20 +78,20 @@ def reopen_asks(transcript: Path, asked: Collection[str]) -> bool:
     model makes them anew.
     """
     try:
-        lines = transcript.read_bytes().splitlines(keepends=True)
+        lines = _content(transcript).splitlines(keepends=True)
     except FileNotFoundError:
         return False
     if lines and not lines[-1].endswith(b"\n"):
         lines.pop()  # half a line: its writer was killed
     entries = [_read(line) for line in lines]
     entries = entries[: _before_giving_up(entries, asked)]
-    with transcript.open("r+b") as file:
+    with open_record(transcript, "r+b") as file:
         file.truncate(sum(map(len, lines[: len(entries)])))
     call = _only_open_call(entries)
     if call is None or call["id"] not in asked:
         return False
     last = next(entry for entry in reversed(entries) if "uuid" in entry)
-    with transcript.open("ab") as file:
+    with open_record(transcript, "ab") as file:
         file.write(json.dumps(_deferred(call, last)).encode() + b"\n")
     return True
 
@@ -150,13 +153,13 @@ def _blocks(entry: Entry, kind: str) -> list[Entry]:
 def leave_out(transcript: Path, prompt_uuid: str) -> bool:
     """Cut off a prompt and all that followed it, so that a resume goes on from before it."""
     try:
-        lines = transcript.read_bytes().splitlines(keepends=True)
+        lines = _content(transcript).splitlines(keepends=True)
     except FileNotFoundError:
         return False
     for index, line in enumerate(lines):
         entry = _read(line)
         if entry.get("type") == "user" and entry.get("uuid") == prompt_uuid:
-            with transcript.open("r+b") as file:
+            with open_record(transcript, "r+b") as file:
                 file.truncate(sum(map(len, lines[:index])))
             return True
     return False
@@ -166,3 +169,16 @@ def set_aside(transcript: Path) -> None:
     """Keep a transcript that can't be resumed from under another name."""
     if transcript.exists():
         transcript.replace(transcript.with_name(f"{transcript.name}.{uuid.uuid4().hex[:8]}"))
+
+
+def _content(transcript: Path) -> bytes:
+    with open_record(transcript, "rb") as file:
+        return file.read(_MAX)
+
+
+def open_record(transcript: Path, mode: Mode) -> BinaryIO:
+    """The record, as a file; raises FileNotFoundError also for a link or pipe in its place.
+
+    It is in a folder that the agent can write to, two folders deep.
+    """
+    return open_beneath(transcript.parents[2], Path(*transcript.parts[-3:]), mode)

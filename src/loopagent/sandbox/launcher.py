@@ -19,7 +19,7 @@ from typing import Protocol
 
 from loopagent.domain.ids import SessionId, is_session_id
 from loopagent.errors import AgentError
-from loopagent.sandbox import processes
+from loopagent.sandbox import owner, processes
 from loopagent.sandbox.program import cli_path, lifeline, system_program
 
 PROJECT = "workspace"
@@ -204,6 +204,10 @@ class PlainLauncher(FileLauncher):
     level = "none"
 
     def _text(self, spec: LaunchSpec) -> str:
+        folder = spec.folder
+        if os.geteuid() == 0 and folder.tmp.lstat().st_uid != 0:
+            # The session had a user of its own before, at another level.
+            owner.own((folder.workspace, folder.config, folder.home, folder.tmp), 0)
         command = [*lifeline(), str(spec.program or cli_path())]
         return script(spec, environment(spec, spec.folder), command)
 

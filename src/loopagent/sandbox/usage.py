@@ -34,7 +34,17 @@ def relieve(launched: int, program: str, limit: int) -> int:
 
 
 def folder_size(places: Iterable[Path], limit: int) -> int:
-    """The bytes on disk below some folders; counts no further once there are more than `limit`."""
+    """The bytes on disk below some folders; counts no further once there are more than `limit`.
+
+    Folders nested so deeply that they can't be counted are a trap, and count as too much.
+    """
+    try:
+        return _counted(places, limit)
+    except RecursionError:
+        return limit + 1
+
+
+def _counted(places: Iterable[Path], limit: int) -> int:
     total = 0
     for place in places:
         for _, _, files, descriptor in os.fwalk(place, follow_symlinks=False):

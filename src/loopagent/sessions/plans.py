@@ -25,7 +25,7 @@ from loopagent.sessions.recovery import CutTurn
 from loopagent.sessions.run import Run
 from loopagent.sessions.watchdog import Watchdog
 from loopagent.storage import sessions
-from loopagent.storage.database import Database
+from loopagent.storage.database import Connection, Database
 from loopagent.workspaces.paths import resolve_inside
 from loopagent.workspaces.workspaces import Workspaces
 
@@ -122,10 +122,13 @@ class Plans:
         if session.isolation == self.level:
             return session
         log.info("%s ran at level %s, now %s", session.id, session.isolation, self.level)
-        await self._database.write(
-            lambda conn: sessions.set_isolation(conn, session.id, self.level)
-        )
-        return replace(session, isolation=self.level)
+
+        def note(conn: Connection) -> Session:
+            changed = replace(sessions.get(conn, session.id, lock=True), isolation=self.level)
+            sessions.save(conn, changed)
+            return changed
+
+        return await self._database.write(note)
 
     async def _socket(self, session_id: SessionId) -> Path | None:
         """Where the proxy now listens for the session, if its programs have no network."""

@@ -37,9 +37,12 @@ class Watchdog:
             await anyio.sleep(_EVERY)
             count += 1
             for run in [run for run in self._live() if run.runner is not None]:
-                await self._look_at_memory(run)
-                if count % _DISK_EVERY == 0:
-                    await self._look_at_disk(run)
+                try:
+                    await self._look_at_memory(run)
+                    if count % _DISK_EVERY == 0:
+                        await self._look_at_disk(run)
+                except Exception:  # whatever one session's folder holds, the others are watched
+                    log.exception("%s can't be watched", run.session_id)
 
     async def _look_at_memory(self, run: Run) -> None:
         pid = run.runner.pid if run.runner is not None else None

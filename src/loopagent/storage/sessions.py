@@ -78,11 +78,6 @@ def save(conn: Connection, session: Session) -> None:
         raise _missing(session.id)
 
 
-def set_isolation(conn: Connection, session_id: SessionId, level: str) -> None:
-    """Note the level that a session runs at from now on."""
-    conn.execute(_SAVE, {"key": session_id, "isolation": level})
-
-
 def page(conn: Connection, owner: UserId, query: SessionQuery) -> tuple[list[Session], str | None]:
     """The owner's sessions of one page, and the cursor of the next one, if there is one."""
     c = sessions.c
@@ -191,7 +186,6 @@ def _fixed(session: Session) -> dict[str, Any]:
         "owner": session.owner,
         "environment_id": session.environment_id,
         "template": session.template,
-        "isolation": session.isolation,
         "sdk_session_id": session.sdk_session_id,
         "created_at": to_text(session.created_at),
         "pinned_at": maybe_text(session.pinned_at),
@@ -208,6 +202,7 @@ def _folded(session: Session) -> dict[str, Any]:
         "recovery": session.recovery,
         "held": session.held,
         "metadata": to_json(session.metadata),
+        "isolation": session.isolation,
         "status": session.status,
         "stop_reason": _dumped(session.stop_reason),
         "asks": to_json(session.asks),

@@ -59,9 +59,7 @@ def _model_facts(visit: Visit) -> list[Fact]:
 
 
 def _isolation_facts(visit: Visit) -> list[Fact]:
-    level = (
-        "none" if visit.services.settings.isolation == "auto" else visit.services.settings.isolation
-    )
+    level = visit.services.supervisor.level
     return [
         Fact(name="Level", value=level, means=words.ISOLATION.get(level, "")),
         Fact(
