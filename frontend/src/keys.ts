@@ -68,6 +68,7 @@ const actions: Record<string, () => boolean> = {
   g: () => click("#latest"),
   y: () => answer("allow", "y"),
   N: () => answer("deny", "N"),
+  c: () => click('.blocks [data-key="c"]'),
   j: () => move(1),
   k: () => move(-1),
   o: () => click(".peek > summary", row() ?? document.createElement("i")),

@@ -14,6 +14,8 @@ function ago(seconds: number): string {
 }
 
 function until(seconds: number): string {
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  if (seconds >= 120) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
   return seconds > 0.5 ? `${Math.ceil(seconds)} s` : "a moment";
 }
 
@@ -25,13 +27,25 @@ function write(selector: string, words: (seconds: number) => string, sign: numbe
   }
 }
 
+/** The time of day as the reader's own clock has it. */
+function localize(): void {
+  for (const element of document.querySelectorAll<HTMLTimeElement>("time[data-clock]")) {
+    const at = new Date(element.dateTime);
+    const text = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    if (element.textContent !== text) element.textContent = text;
+    if (!element.title) element.title = at.toLocaleString();
+  }
+}
+
 export function keepTime(): void {
   const tick = () => {
     write("time[data-ago]", ago, 1);
     write("time[data-until]", until, -1);
+    localize();
   };
   for (const element of document.querySelectorAll<HTMLTimeElement>("time[data-ago]")) {
     element.title = new Date(element.dateTime).toLocaleString();
   }
+  tick();
   setInterval(tick, 1000);
 }

@@ -35,6 +35,7 @@ from loopagent.sessions.halting import Halt
 from loopagent.sessions.parked import Parked
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.queueing import Queue
+from loopagent.sessions.rules import Rules
 from loopagent.sessions.service import Sessions
 from loopagent.sessions.shelf import Shelf
 from loopagent.sessions.spending import Spending, warn_if_near
@@ -65,6 +66,7 @@ class Services:
     sessions: Sessions
     spending: Spending
     queue: Queue
+    rules: Rules
     tasks: Tasks
     halt: Halt
     shelf: Shelf
@@ -173,6 +175,7 @@ async def _make_services(
         sessions=sessions,
         spending=Spending(database, event_log, settings.limits, supervisor),
         queue=Queue(database, event_log, sessions, supervisor.asides),
+        rules=Rules(database, sessions),
         tasks=Tasks(database, event_log, sessions, supervisor.asides),
         halt=Halt(database, event_log, sessions, supervisor),
         shelf=shelf,

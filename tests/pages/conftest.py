@@ -1,4 +1,4 @@
-"""One server for a module's tests, and sessions whose logs the tests write themselves."""
+"""One server and one browser for a module's tests, and sessions whose logs the tests write."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
+from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
 from loopagent.storage import sessions
 from tests.domain import made
 from tests.support.server import RunningServer, running_server
 
 HTML = {"accept": "text/html"}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 @pytest.fixture(scope="module")
@@ -35,4 +38,38 @@ async def session_id(server: RunningServer) -> SessionId:
     """A session without an agent: its log holds what the test writes."""
     session = made.session()
     await server.services.database.write(lambda conn: sessions.insert_row(conn, session))
+    server.services.workspaces.folder(session.id).workspace.mkdir(parents=True)
     return session.id
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+async def tab(browser: Browser) -> AsyncIterator[Page]:
+    """A page that fails its test on any console error, such as one of the security policy."""
+    context = await browser.new_context(viewport={"width": 1180, "height": 900})
+    opened = await context.new_page()
+    opened.set_default_timeout(15_000)
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("console", lambda said: problems.append(said.text) if _matters(said) else None)
+    yield opened
+    await context.close()
+    assert problems == []
+
+
+def _matters(said: ConsoleMessage) -> bool:
+    """Not that a server is stopped, or refuses what it should: the page has words for both."""
+    unreachable = "ERR_" in said.text or "sse:error" in said.text or "status of 4" in said.text
+    return said.type == "error" and not unreachable
+
+
+async def add(server: RunningServer, session_id: SessionId, *new: e.Event) -> None:
+    """Write into a session's log, as its runner would."""
+    await server.services.log.append(session_id, new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import anyio
 import httpx
@@ -87,9 +88,19 @@ class Story:
         if self._chance.random() < 0.5:
             await self.add(_retry(1), _retry(2))
         await self._tools()
+        if self._chance.random() < 0.5:
+            await self.add(_lost(), e.SessionStatusRunning())
         await self._write("agent.message", ANSWER)
-        turn = {"turn": {"duration_ms": 1200, "cost_usd": 0.01, "usage": {"input_tokens": 900}}}
-        await self.add(e.SessionStatusIdle(stop_reason=e.StopReason(type="end_turn"), loop=turn))
+        await self._end()
+
+    async def _end(self) -> None:
+        reason = self._chance.choice(("end_turn", "interrupted", "retries_exhausted"))
+        loop: e.Json = {"turn": {"duration_ms": 1200, "cost_usd": 0.01}}
+        if reason == "retries_exhausted":
+            await self.add(_retry(1, "exhausted"))
+        if reason == "interrupted" and self._chance.random() < 0.5:
+            loop["cut"] = {"reason": "server_stopped", "message": "The server was stopped."}
+        await self.add(e.SessionStatusIdle(stop_reason=e.StopReason(type=reason), loop=loop))
 
     async def _write(self, kind: str, text: str) -> None:
         event_id = new_event_id()
@@ -144,8 +155,13 @@ def _result(call: e.AgentToolUse, text: str, *, is_error: bool = False) -> e.Age
     return e.AgentToolResult(tool_use_id=call.id, content=[e.text_block(text)], is_error=is_error)
 
 
-def _retry(attempt: int) -> e.SessionError:
-    status = e.RetryStatusBody(type="retrying")
+def _lost() -> e.SessionStatusRescheduled:
+    cause = {"reason": "process_crashed_error", "message": "Gone.", "attempt": 1, "max_attempts": 3}
+    return e.SessionStatusRescheduled(loop=cause)
+
+
+def _retry(attempt: int, retry: Literal["retrying", "exhausted"] = "retrying") -> e.SessionError:
+    status = e.RetryStatusBody(type=retry)
     error = e.ErrorBody(type="model_overloaded_error", message="Busy.", retry_status=status)
     return e.SessionError(error=error, loop={"attempt": attempt, "retry_in_ms": 10})
 

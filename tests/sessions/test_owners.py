@@ -12,7 +12,8 @@ import pytest
 from loopagent.auth.principal import Principal
 from loopagent.domain import events as e
 from loopagent.domain.agent import ModelChoice
-from loopagent.domain.ids import AgentId, EnvironmentId, SessionId, UserId, new_event_id
+from loopagent.domain.ids import AgentId, EnvironmentId, RuleId, SessionId, UserId, new_event_id
+from loopagent.domain.rules import Rule
 from loopagent.errors import NotFoundError, PermissionDeniedError
 from loopagent.services import Services
 from loopagent.sessions.agents import DEFAULT_AGENT, DEFAULT_ENVIRONMENT
@@ -22,6 +23,8 @@ from tests.support.server import running_server
 
 ANNA = Principal(UserId("user_anna"), "Anna")
 BERT = Principal(UserId("user_bert"), "Bert")
+YES = e.UserToolConfirmation(tool_use_id=new_event_id(), result="allow")
+ANY = Rule(tool="Bash", kind="tool")
 AGENT = {"name": "hers", "model": ModelChoice(id="m")}
 
 
@@ -64,6 +67,9 @@ FOREIGN: Mapping[str, Verb] = {
     "queue.clear": lambda s, who, of: s.queue.clear(who, of.session),
     "tasks.list": lambda s, who, of: s.tasks.list(who, of.session),
     "tasks.stop": lambda s, who, of: s.tasks.stop(who, of.session, "task"),
+    "rules.list": lambda s, who, of: s.rules.list(who, of.session),
+    "rules.allow": lambda s, who, of: s.rules.allow(who, of.session, YES, [ANY]),
+    "rules.remove": lambda s, who, of: s.rules.remove(who, of.session, RuleId("rule_x")),
     "spending.bill": lambda s, who, of: s.spending.bill(who, of.session),
     "spending.set_budget": lambda s, who, of: s.spending.set_budget(who, of.session, None),
     "spending.raise_and_go_on": lambda s, who, of: s.spending.raise_and_go_on(who, of.session),
@@ -135,6 +141,7 @@ async def test_every_verb_has_its_row(services: Services) -> None:
             "shelf",
             "queue",
             "tasks",
+            "rules",
             "halt",
             "spending",
             "agents",

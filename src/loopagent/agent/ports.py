@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from loopagent.domain.events import Block, Event
 from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Grounds
+from loopagent.domain.rules import Rule
 from loopagent.domain.session import Session
 
 CUT = "The call was cut when the agent process ended; its result is not known."
@@ -41,11 +42,12 @@ class Steer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer to an ask."""
+    """The answer to an ask. rules: what need not be asked any more."""
 
     allow: bool
     message: str | None = None
     updated_input: dict[str, Any] | None = None
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,9 @@ class Port(Protocol):
     async def waiting(self, ask: EventId) -> Verdict | None:
         """The answer to an ask if the log holds one, else None: then the log says that the
         session waits for it."""
+
+    async def rules(self) -> Sequence[Rule]:
+        """What was allowed always in this session."""
 
     async def ended(self, events: Sequence[Event]) -> Prompt | None:
         """Append the end of a turn; gives the next queued message, which then has begun."""

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import anyio
@@ -27,6 +26,7 @@ from claude_agent_sdk import (
 from loopagent.agent import endings, failures
 from loopagent.agent.approvals import Approvals
 from loopagent.agent.control import Control
+from loopagent.agent.judge import Judge, ResolvePath
 from loopagent.agent.options import build_options
 from loopagent.agent.ports import Port, Prompt, RunPlan, Verdict
 from loopagent.agent.steering import Steering
@@ -35,7 +35,7 @@ from loopagent.agent.translate import Translator
 from loopagent.agent.turn import Turn, is_asking
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
-from loopagent.domain.permissions import Decision, decide
+from loopagent.domain.permissions import Decision
 from loopagent.errors import AgentError, WorkspaceGoneError
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,6 @@ _INBOX = 64  # commands that may wait; a person doesn't send more before the run
 _STDERR_LINES = 40
 _TICK = 0.25  # seconds between looks at the limits
 
-ResolvePath = Callable[[str, Mapping[str, Any]], PurePosixPath | None]
-
 
 class Runner:
     """Runs one process of a session until `close`, or until the process ends by itself."""
@@ -53,7 +51,7 @@ class Runner:
     def __init__(self, plan: RunPlan, port: Port, resolve_path: ResolvePath) -> None:
         self._plan = plan
         self._port = port
-        self._resolve_path = resolve_path
+        self._rulings = Judge(plan.grounds, resolve_path)
         self._preface = plan.preface
         self._translator = Translator(self._judge, plan.recovery)
         self._approvals = Approvals(
@@ -132,6 +130,7 @@ class Runner:
         """Give the answer to an ask."""
         if self.turn is not None:
             self.turn.heard()
+        self._rulings.learn(verdict.rules)
         self._approvals.answer(event_id, verdict)
 
     async def stop_task(self, task_id: str) -> None:
@@ -196,6 +195,7 @@ class Runner:
         # The process would go on in a folder that nobody else can see.
         if not self._plan.cwd.is_dir():
             raise WorkspaceGoneError
+        self._rulings.follow(await self._port.rules())
         if not self.steering.holds(prompt):
             await self._control.query(prompt)
         await self.steering.hand_over()
@@ -296,5 +296,4 @@ class Runner:
     def _judge(self, tool: str, tool_input: Mapping[str, Any]) -> Decision:
         if self.turn is not None:
             self.turn.began = True
-        path = self._resolve_path(tool, tool_input)
-        return decide(self._plan.grounds, tool, path)
+        return self._rulings.decide(tool, tool_input)

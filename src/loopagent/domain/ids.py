@@ -16,6 +16,7 @@ EnvironmentId = NewType("EnvironmentId", str)
 UserId = NewType("UserId", str)
 TokenId = NewType("TokenId", str)
 SignInId = NewType("SignInId", str)
+RuleId = NewType("RuleId", str)
 
 LOCAL_USER = UserId("user_local")
 
@@ -69,6 +70,10 @@ def new_token_id() -> TokenId:
 
 def new_sign_in_id() -> SignInId:
     return SignInId("sgn_" + _unique())
+
+
+def new_rule_id() -> RuleId:
+    return RuleId("rule_" + _unique())
 
 
 def new_request_id() -> str:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from loopagent.domain.agent import SDK_TO_WIRE, Toolset
+from loopagent.domain.rules import Rule
 from loopagent.domain.secret_files import is_secret_file
 
 Verdict = Literal["allow", "ask", "deny"]
@@ -43,12 +44,14 @@ class Grounds:
     workspace: the real (link-free) path of the session's workspace.
     readable: further real paths that the CLI itself needs to read, such as saved tool output.
     isolated: whether the isolation level keeps Bash inside the workspace.
+    rules: what a person has allowed always.
     """
 
     toolset: Toolset | None
     workspace: PurePosixPath
     readable: tuple[PurePosixPath, ...] = ()
     isolated: bool = False
+    rules: tuple[Rule, ...] = ()
 
 
 def named_path(tool: str, tool_input: Mapping[str, Any]) -> str | None:
@@ -61,13 +64,25 @@ def named_path(tool: str, tool_input: Mapping[str, Any]) -> str | None:
     return path if isinstance(path, str) else None
 
 
-def decide(grounds: Grounds, tool: str, path: PurePosixPath | None) -> Decision:
+def decide(
+    grounds: Grounds,
+    tool: str,
+    path: PurePosixPath | None,
+    tool_input: Mapping[str, Any] | None = None,
+) -> Decision:
     """Whether a call of `tool` (the CLI's name) may run.
 
     path: the link-free absolute path that the input names, or None if it names none.
     """
     if tool in _ALWAYS_ASK:
         return Decision(verdict="ask", reason="The agent asks you.")
+    decision = _by_policy(grounds, tool, path)
+    if decision.verdict == "ask" and any(r.covers(tool, tool_input or {}) for r in grounds.rules):
+        return Decision(verdict="allow", reason="You have allowed this always.")
+    return decision
+
+
+def _by_policy(grounds: Grounds, tool: str, path: PurePosixPath | None) -> Decision:
     wire = SDK_TO_WIRE.get(tool, tool)
     enabled = grounds.toolset is not None and wire in grounds.toolset.enabled()
     if not enabled:

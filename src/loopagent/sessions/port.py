@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from loopagent.agent.ports import Prompt, Steer, Verdict
 from loopagent.domain.events import Event
 from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.rules import Rule
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import steering, turns
-from loopagent.storage.database import Database
+from loopagent.storage import rules, sessions
+from loopagent.storage.database import Connection, Database
 
 
 class SessionPort:
@@ -46,6 +48,14 @@ class SessionPort:
             lambda conn: turns.declare_waiting(self._log, conn, self._session_id)
         )
         self._log.published(self._session_id, outcome.rows)
+
+    async def rules(self) -> Sequence[Rule]:
+        def read(conn: Connection) -> list[Rule]:
+            session = sessions.get(conn, self._session_id)
+            found = rules.of_session(conn, session.owner, session.id, session.agent.id)
+            return [stored.rule for stored in found]
+
+        return await self._database.read(read)
 
     async def ended(self, events: Sequence[Event]) -> Prompt | None:
         if self._settled is not None:

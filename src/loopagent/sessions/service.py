@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from loopagent.agent.ports import Verdict
 from loopagent.auth.principal import WRITE, Principal
 from loopagent.domain import events as e
 from loopagent.domain.ids import AgentId, EnvironmentId, EventId, SessionId, new_session_id
@@ -19,6 +18,7 @@ from loopagent.errors import ConflictError, NotFoundError
 from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import turns
 from loopagent.sessions.agents import Agents, Environments
+from loopagent.sessions.answers import verdict_of
 from loopagent.sessions.checks import check_message, clean_title, model_choice
 from loopagent.sessions.making import make, unmake
 from loopagent.sessions.outcome import Outcome
@@ -31,6 +31,11 @@ from loopagent.workspaces.workspaces import Workspaces
 
 MAX_QUEUE = 100
 _GO_ON = "Continue where you left off."
+
+
+def _go_on() -> e.UserMessage:
+    return e.UserMessage(content=[e.text_block(_GO_ON)], loop={"goes_on": True})
+
 
 # The verb `list` hides the built-in name inside the class.
 Answers: TypeAlias = list[str]
@@ -178,7 +183,7 @@ class Sessions:
         if session.is_busy or not stopped:
             raise ConflictError("There is nothing to resume. Send a message to go on.")
         if not await self._runs.resume(session_id, who.name):
-            await self._message(who, session_id, e.UserMessage(content=[e.text_block(_GO_ON)]))
+            await self._message(who, session_id, _go_on())
         return await self.get(who, session_id)
 
     async def _release(self, who: Principal, session_id: SessionId) -> Session:
@@ -279,12 +284,7 @@ class Sessions:
             return outcome
 
         outcome = await self._write(session_id, take)
-        verdict = Verdict(
-            allow=answer.result == "allow",
-            message=answer.deny_message,
-            updated_input=loop.get("updated_input"),
-        )
-        self._runs.answer(after[0], answer.tool_use_id, verdict)
+        self._runs.answer(after[0], answer.tool_use_id, verdict_of(answer))
         if outcome.prompt is not None:
             self._runs.deliver(session_id, outcome.prompt)
         return outcome.answer

@@ -195,6 +195,9 @@ class Supervisor:
         if self._tasks is None or self._closing:
             return
         before = self._runs.get(session_id)
+        if before is not None and cut is not None:
+            # A process that was only kept warm knows nothing of the cut turn.
+            before.scope.cancel()
         run = Run(session_id, prompt=prompt, cut=cut)
         self._runs[session_id] = run
         self._tasks.start_soon(self._drive, run, before, name=f"run {session_id}")

@@ -217,6 +217,21 @@ tasks = Table(
     PrimaryKeyConstraint("session_id", "task_id"),
 )
 
+rules = Table(
+    "rules",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("owner"),
+    _text("session_id", nullable=True),
+    _text("agent_id", nullable=True),
+    _text("tool"),
+    _text("kind"),
+    _text("subject"),
+    _text("created_at"),
+    Index("rules_by_session", "session_id"),
+    Index("rules_by_agent", "owner", "agent_id"),
+)
+
 grants = Table(
     "grants",
     metadata,
@@ -280,4 +295,4 @@ idempotency = Table(
 )
 
 # Tables whose rows go with their session.
-OF_A_SESSION = (events, blobs, drafts, queue, asks, tasks, grants, search_texts)
+OF_A_SESSION = (events, blobs, drafts, queue, asks, tasks, rules, grants, search_texts)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loopagent.sessions.agents import Agents, Environments
     from loopagent.sessions.halting import Halt
     from loopagent.sessions.queueing import Queue
+    from loopagent.sessions.rules import Rules
     from loopagent.sessions.service import Sessions
     from loopagent.sessions.shelf import Shelf
     from loopagent.sessions.spending import Spending
@@ -40,6 +41,8 @@ class Services(Protocol):
     def spending(self) -> Spending: ...
     @property
     def queue(self) -> Queue: ...
+    @property
+    def rules(self) -> Rules: ...
     @property
     def tasks(self) -> Tasks: ...
     @property

@@ -75,12 +75,12 @@ async def show(request: Request, session_id: str) -> Response:
 async def set_budget(request: Request, session_id: str) -> Response:
     visit = Visit(request)
     known = session_id_of(session_id)
-    amount = _amount((await read_form(request)).line("amount"))
+    amount = amount_of((await read_form(request)).line("amount"))
     await visit.services.spending.set_budget(visit.who, known, amount)
     return visit.leave(f"/sessions/{known}/usage")
 
 
-def _amount(text: str) -> MicroUSD | None:
+def amount_of(text: str) -> MicroUSD | None:
     """Dollars as a person writes them; nothing is no limit."""
     if not text:
         return None

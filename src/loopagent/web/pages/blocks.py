@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal
 
 from loopagent.domain import events as e
 from loopagent.domain.agent import WIRE_TO_SDK
-from loopagent.domain.budget import Standing, standing_of
+from loopagent.domain.budget import Standing
 from loopagent.domain.ids import EventId
-from loopagent.domain.money import format_dollars
+from loopagent.domain.rules import Rule
+from loopagent.web.pages import words
+from loopagent.web.pages.wishes import rule_line
 
 ToolState = Literal["running", "asking", "done", "failed", "denied", "stopped"]
 
@@ -62,12 +64,14 @@ class ThinkingBlock(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What somebody answered to an ask."""
+    """What somebody answered to an ask. always: what is allowed from now on, in words."""
 
     allowed: bool
     message: str | None = None
     by: str | None = None
     input: Mapping[str, Any] | None = None
+    always: str = ""
+    agent_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,10 @@ class ToolBlock(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorBlock(Block):
-    """A failure. again_at: when the next try is due, while somebody still tries."""
+    """A failure. again_at: when the next try is due, while somebody still tries.
+
+    is_open: it ended the turn, and nothing has come after it: somebody may let it go on.
+    """
 
     kind: ClassVar[str] = "error"
     type: str
@@ -123,6 +130,24 @@ class ErrorBlock(Block):
     attempts: int | None = None
     again_at: datetime | None = None
     over: bool = False
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseBlock(Block):
+    """A turn whose process was lost or refused, and that goes on.
+
+    until: when it goes on, if it waits for a limit; by: who lets it go on; over: it has gone on.
+    """
+
+    kind: ClassVar[str] = "pause"
+    reason: str
+    message: str = ""
+    attempt: int | None = None
+    attempts: int | None = None
+    until: datetime | None = None
+    by: str = ""
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +155,8 @@ class TurnBlock(Block):
     """The end of a turn.
 
     cost_usd: by our metering. reported_usd: by the agent program's account, where it is another.
-    spent: the budget that has stopped it.
+    cut: why its process was lost, in words, if it was; spent: the budget that stopped it.
+    is_open: nothing has come after it, so that somebody may let the turn go on.
     """
 
     kind: ClassVar[str] = "turn"
@@ -139,7 +165,9 @@ class TurnBlock(Block):
     cost_usd: float | None = None
     reported_usd: float | None = None
     tokens: int | None = None
+    cut: str = ""
     spent: Standing | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,16 +188,12 @@ class UnknownBlock(Block):
     body: str
 
 
-_STOPPING = {
-    "terminate": "The agent does not react: its process is told to end…",
-    "kill": "The agent's process is killed…",
-}
 _TASKS = {"completed": "circle-check", "failed": "circle-x", "stopped": "square"}
 
 
 def block_of(event: e.Event, parent: EventId | None) -> Block:
     """The block of an event that stands for itself."""
-    place = _place(event, parent)
+    place = place_of(event, parent)
     loop = event.loop or {}
     note = _note(event, loop)
     if note is not None:
@@ -191,12 +215,12 @@ def block_of(event: e.Event, parent: EventId | None) -> Block:
 def _note(event: e.Event, loop: e.Json) -> tuple[str, str] | None:
     """Icon and words of an event that is told in one line."""
     match event:
-        case e.SessionUsage() | e.UserMessage() if loop.keys() & {"budget", "goes_on"}:
-            return "wallet", _of_budget(loop)
+        case e.SessionUsage() if "budget" in loop:
+            return "wallet", words.budget_warning(loop["budget"])
+        case e.UserMessage() if loop.get("goes_on"):
+            return "play", "The turn goes on"
         case e.AgentContextCompacted():
             return "history", "The conversation was summarised to make room"
-        case e.SessionStatusRescheduled():
-            return "rotate-ccw", "The agent's process ended; the turn goes on from where it was"
         case e.TaskEnded():
             return _TASKS.get(event.status, "square"), event.summary
         case e.SessionStatusTerminated():
@@ -205,25 +229,8 @@ def _note(event: e.Event, loop: e.Json) -> tuple[str, str] | None:
             return None
 
 
-def _of_budget(loop: e.Json) -> str:
-    standing = standing_of(loop.get("budget"))
-    if standing is None:
-        return "The budget was raised: Claude goes on"
-    share = round(100 * standing.spent / max(1, standing.limit))
-    return (
-        f"{share} % of a budget is spent. {standing.whose}: {format_dollars(standing.spent)} of "
-        f"{format_dollars(standing.limit)}"
-    )
-
-
-def stop_note(note_id: EventId, event: e.UserInterrupt | e.Stopping) -> NoteBlock:
-    """What is being done to stop a turn: like a draft, it is no part of what stays."""
-    step = event.step if isinstance(event, e.Stopping) else ""
-    text = _STOPPING.get(step, "Stopping…")
-    return NoteBlock(id=note_id, first=0, last=0, icon="square", text=text)
-
-
-def _place(event: e.Event, parent: EventId | None) -> dict[str, Any]:
+def place_of(event: e.Event, parent: EventId | None) -> dict[str, Any]:
+    """What every block knows of its event."""
     seq = event.seq or 0
     return {
         "id": event.id,
@@ -252,7 +259,7 @@ def tool_block(event: e.AgentToolUse | e.AgentMcpToolUse, parent: EventId | None
     own = WIRE_TO_SDK.get(event.name, event.name)
     server = event.mcp_server_name if isinstance(event, e.AgentMcpToolUse) else None
     return ToolBlock(
-        **_place(event, parent),
+        **place_of(event, parent),
         tool=event.name if server else str(loop.get("tool") or own),
         server=server,
         input=event.input,
@@ -274,6 +281,8 @@ def answer_of(event: e.UserToolConfirmation) -> Answer:
         message=event.deny_message,
         by=loop.get("answered_by"),
         input=loop.get("updated_input"),
+        always=", ".join(rule_line(Rule(**rule)) for rule in loop.get("always") or ()),
+        agent_wide=loop.get("scope") == "agent",
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from loopagent.domain.ids import EventId, SessionId
+from loopagent.domain.ids import EventId, RuleId, SessionId
 from loopagent.web.pages.rows import Command, Find, Listing, Row
 
 
@@ -103,6 +103,7 @@ class NewPage:
     title: str = ""
     model: str = ""
     template: str = ""
+    recovery: str = ""
     problem: str = ""
 
 
@@ -127,6 +128,8 @@ class Head:
     tokens: str
     isolation: str
     isolation_means: str
+    model_id: str = ""
+    recovery: str = "auto"
     is_archived: bool = False
     budget: Budget | None = None
     cost_means: str = ""
@@ -174,6 +177,7 @@ class SessionPage:
     older: int | None
     dock: Dock
     event_id: EventId
+    models: Models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +204,22 @@ class OutputPage:
     name: str
     subject: str
     output: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLine:
+    id: RuleId
+    words: str
+    where: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesPage:
+    shell: Shell
+    session_id: SessionId
+    title: str
+    rules: Sequence[RuleLine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

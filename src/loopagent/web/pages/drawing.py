@@ -17,14 +17,14 @@ from markupsafe import Markup
 
 from loopagent.domain.ids import SessionId
 from loopagent.domain.money import format_dollars
-from loopagent.web.pages import words
+from loopagent.domain.rules import proposed
+from loopagent.web.pages import stops, wishes, words
 from loopagent.web.pages.assets import asset
 from loopagent.web.pages.blocks import (
     Block,
     ErrorBlock,
     TextBlock,
     ThinkingBlock,
-    TurnBlock,
     UnknownBlock,
 )
 from loopagent.web.pages.cards import card, pretty
@@ -37,11 +37,6 @@ log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _LARGEST_PICTURE = 3_000_000
-_ENDINGS = {
-    "interrupted": "Stopped",
-    "retries_exhausted": "Failed",
-    "budget_reached": "Budget reached",
-}
 
 
 def page(name: str, context: Any) -> str:
@@ -103,20 +98,6 @@ def _md(text: object) -> Markup:
     return Markup("\n").join(Markup(html) for html in markdown_nodes(str(text or "")))  # noqa: S704
 
 
-def _turn_facts(turn: TurnBlock) -> list[str]:
-    ending = _ENDINGS.get(turn.reason)
-    facts = [ending] if ending else []
-    if turn.duration_ms is not None:
-        facts.append(words.duration(turn.duration_ms))
-    if turn.cost_usd:
-        facts.append(words.dollars(turn.cost_usd))
-    if turn.reported_usd is not None:
-        facts.append(f"{words.dollars(turn.reported_usd)} by the agent program's account")
-    if turn.tokens:
-        facts.append(f"{words.count(turn.tokens)} tokens")
-    return facts
-
-
 def _picture(source: Mapping[str, Any]) -> str:
     """The address of an inline image that is safe and small enough to show; else empty."""
     kind, data = source.get("media_type"), str(source.get("data", ""))
@@ -152,9 +133,12 @@ def _environment() -> Environment:
     environment.filters.update(
         ago=words.ago,
         answers=lambda answer: answers(answer.input),
+        capitalize_first=lambda text: text[:1].upper() + text[1:],
         card=card,
+        clock=words.clock,
         count=words.count,
         duration=words.duration,
+        editable=lambda block: wishes.editable(block.tool, block.input),
         error_words=_error_words,
         iso=_iso,
         md=_md,
@@ -162,11 +146,18 @@ def _environment() -> Environment:
         model_name=words.model_name,
         nodes=_nodes,
         picture=_picture,
+        pause_words=stops.pause_words,
         pretty=pretty,
         questions=questions,
+        raised=stops.raised,
+        rule_words=wishes.rule_words,
+        rules=lambda block: proposed(
+            block.tool if not block.server else f"mcp__{block.server}__{block.tool}", block.input
+        ),
         size=words.size,
+        spent_words=stops.spent_words,
         state_name=words.STATES.__getitem__,
-        turn_facts=_turn_facts,
+        turn_facts=stops.turn_facts,
         visible=visible,
     )
     return environment

@@ -44,6 +44,8 @@ def head_of(session: Session, limits: Limits) -> Head:
         model=words.model_name(session.agent.model.id),
         cost=format_dollars(session.cost) if session.cost else "",
         tokens=words.count(tokens) if tokens else "",
+        model_id=session.agent.model.id,
+        recovery=session.recovery,
         isolation=session.isolation,
         isolation_means=words.ISOLATION.get(session.isolation, ""),
         is_archived=session.archived_at is not None,
@@ -118,6 +120,7 @@ async def earlier_part(services: Services, session_id: SessionId, before: int) -
     transcript = Transcript()
     for row in reversed(rows):
         transcript.apply(e.parse_event(row.body))
+    transcript.close()
     if transcript.pending:
         # Their results lie in the part that the reader has already.
         for row in await services.log.page(session_id, after=before - 1, limit=_AHEAD):

@@ -13,7 +13,8 @@ from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, is_session_id, new_event_id
 from loopagent.errors import InvalidRequestError, NotFoundError
 from loopagent.scripted import SUGGESTED_PROMPTS
-from loopagent.web.pages.contexts import HomePage, Models, NewPage, Peek, PeekFragment
+from loopagent.web.pages.comeback import recovery_of
+from loopagent.web.pages.contexts import HomePage, NewPage, Peek, PeekFragment
 from loopagent.web.pages.drawing import blocks_html, page
 from loopagent.web.pages.facts import newest_part
 from loopagent.web.pages.finding import QUERY_LENGTH, found_by
@@ -57,12 +58,6 @@ class Beginnings:
 _beginnings = Beginnings()
 
 
-def _models(visit: Visit) -> Models:
-    settings = visit.services.settings
-    names = dict.fromkeys((settings.model, *settings.models))
-    return Models(preset=settings.model, names=list(names))
-
-
 @router.get("/")
 async def home(request: Request) -> Response:
     visit = Visit(request)
@@ -75,7 +70,7 @@ async def home(request: Request) -> Response:
     context = HomePage(
         shell=visit.shell("Sessions", "home", listing),
         listing=listing,
-        models=_models(visit),
+        models=visit.models,
         event_id=new_event_id(),
         suggestions=[(prompt, new_event_id()) for prompt in SUGGESTED_PROMPTS],
         state=state,
@@ -180,6 +175,7 @@ async def begin(request: Request) -> Response:
             title=form.line("title") or None,
             template=form.line("template") or None,
             model=form.line("model") or None,
+            recovery=recovery_of(form),
             messages=[message] if text.strip() else [],
         )
     except InvalidRequestError as error:
@@ -192,12 +188,13 @@ async def _new_page(visit: Visit, form: Form | None = None, problem: str = "") -
     templates = visit.services.workspaces.templates()
     return NewPage(
         shell=visit.shell("New session", "new", await visit.listings.of(visit.who)),
-        models=_models(visit),
+        models=visit.models,
         templates=[(template.name, template.description) for template in templates],
         event_id=new_event_id(),
         text=form.text("text") if form else "",
         title=form.line("title") if form else "",
         model=form.line("model") if form else "",
         template=form.line("template") if form else "",
+        recovery=form.line("recovery") if form else "",
         problem=problem,
     )

@@ -50,7 +50,9 @@ def remove(event_id: EventId) -> str:
 
 
 def head(shown: Head) -> str:
-    return partial("#head", "innerMorph", part_html("_parts.html", "head", shown))
+    return partial("#head", "innerMorph", part_html("_parts.html", "head", shown)) + partial(
+        "#choices", "innerMorph", part_html("_choices.html", "choices", shown)
+    )
 
 
 def dock(session_id: SessionId, shown: Dock) -> str:

@@ -6,7 +6,9 @@ from fastapi import APIRouter
 
 from loopagent.web.pages import (
     account,
+    asks,
     bill,
+    comeback,
     export,
     finding,
     home,
@@ -22,7 +24,7 @@ from loopagent.web.pages import (
 from loopagent.web.pages.visit import lifespan
 
 router = APIRouter(lifespan=lifespan)
-for part in (home, finding, session, verbs, queue, shelving, export):
+for part in (home, finding, session, verbs, asks, comeback, queue, shelving, export):
     router.include_router(part.router)
 for part in (account, security, reference, install, usage, bill):
     router.include_router(part.router)

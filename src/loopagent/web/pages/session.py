@@ -48,6 +48,7 @@ async def show(request: Request, session_id: str) -> Response:
         older=part.older,
         dock=await dock_of(visit.services, visit.who, session.id),
         event_id=new_event_id(),
+        models=visit.models,
     )
     return visit.page("session.html", context)
 
@@ -98,7 +99,7 @@ async def tool_output(request: Request, session_id: str, event_id: str) -> Respo
     if request.query_params.get("raw"):
         return PlainTextResponse(text)
     body = output(block, text)
-    shown = part_html("_blocks.html", "whole", block, body, _input(block), session.id)
+    shown = part_html("_outputs.html", "whole", block, body, _input(block), session.id)
     if visit.is_fragment:
         return visit.fragment(shown)
     words = card(block)

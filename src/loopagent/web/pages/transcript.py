@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from loopagent.domain import events as e
-from loopagent.domain.budget import standing_of
 from loopagent.domain.ids import EventId
-from loopagent.domain.money import differs
-from loopagent.domain.session import turn_costs
 from loopagent.web.pages import blocks as b
+from loopagent.web.pages import stops
 from loopagent.web.pages.silence import is_silent
 
 
@@ -36,7 +33,9 @@ class Transcript:
         self._calls: dict[str, EventId] = {}  # the model's id of a tool call -> its event
         self._pending: set[EventId] = set()  # tool calls without a result
         self._draft: EventId | None = None
-        self._retry: EventId | None = None  # the error block that still counts down
+        self._waits: EventId | None = None  # the error or pause that still counts down
+        self._failed: EventId | None = None  # what went wrong in this turn
+        self._open: EventId | None = None  # the end of a turn that may go on
         self._stop: EventId | None = None  # what tells of a stop while it lasts
         self._rests = False
         self._changed: dict[EventId, None] = {}
@@ -48,8 +47,7 @@ class Transcript:
     def apply(self, event: e.Event) -> EventId | None:
         """Fold one event; gives the tool call that it belongs to if that isn't known here."""
         self.seq = max(self.seq, event.seq or 0)
-        if not (is_silent(event) or isinstance(event, e.SessionError)):
-            self._end_retry(event)
+        self._settle(event)
         match event:
             case e.AgentToolResult() | e.AgentMcpToolResult() | e.UserToolConfirmation():
                 return self.complete(event)
@@ -59,6 +57,9 @@ class Transcript:
                 self._error(event)
             case e.SessionStatusIdle():
                 self._idle(event)
+            case e.SessionStatusRescheduled():
+                self._waits = event.id
+                self._put(stops.pause_block(event))
             case e.TaskEnded():
                 self._end_task(event)
             case e.SessionStatusRunning() | e.UserInterrupt() | e.Stopping():
@@ -89,6 +90,10 @@ class Transcript:
             self._pending.discard(call)
             self._put(b.with_result(block, event))
         return None
+
+    def close(self) -> None:
+        """This is an earlier part of a transcript: none of its turns may go on."""
+        self._set_open(None, None)
 
     def start_draft(self, event_id: EventId, kind: str) -> None:
         """A text begins to be written; the one before it, if unfinished, won't come any more."""
@@ -192,35 +197,29 @@ class Transcript:
         self._put(b.tool_block(event, self._parent(event)))
         self._pending.add(event.id)
 
-    def _error(self, event: e.SessionError) -> None:
-        loop = event.loop or {}
-        retrying = event.error.retry_status.type == "retrying"
-        before = self._blocks.get(self._retry) if self._retry else None
-        wait = loop.get("retry_in_ms")
-        again = None
-        if wait is not None and event.processed_at:
-            again = event.processed_at + timedelta(milliseconds=wait)
-        # Tries of one request are one block that counts, not a row of them.
-        self._put(
-            b.ErrorBlock(
-                id=before.id if before else event.id,
-                first=before.first if before else event.seq or 0,
-                last=event.seq or 0,
-                at=event.processed_at,
-                type=event.error.type,
-                message=event.error.message,
-                retrying=retrying,
-                attempt=loop.get("attempt"),
-                attempts=loop.get("max_retries"),
-                again_at=again,
-            )
-        )
-        self._retry = (before.id if before else event.id) if retrying else None
+    def _settle(self, event: e.Event) -> None:
+        """What counted down, or could go on, is over with what comes next."""
+        quiet = is_silent(event) or isinstance(event, e.SessionError)
+        if not quiet or isinstance(event, e.SessionStatusRunning):
+            self._end_wait(event)
+        if self._open is not None and stops.ends_all(event):
+            self._set_open(None, event.seq)
 
-    def _end_retry(self, event: e.Event) -> None:
-        block = self._blocks.get(self._retry) if self._retry else None
-        self._retry = None
-        if isinstance(block, b.ErrorBlock):
+    def _error(self, event: e.SessionError) -> None:
+        before = self._blocks.get(self._waits) if self._waits else None
+        if isinstance(before, b.PauseBlock):
+            self._end_wait(event)
+            before = None
+        block = stops.error_block(event, before)
+        self._put(block)
+        retries = isinstance(block, b.ErrorBlock) and block.retrying
+        self._waits = block.id if retries else None
+        self._failed = block.id if isinstance(block, b.ErrorBlock) and not retries else self._failed
+
+    def _end_wait(self, event: e.Event) -> None:
+        block = self._blocks.get(self._waits) if self._waits else None
+        self._waits = None
+        if isinstance(block, b.ErrorBlock | b.PauseBlock):
             self._put(replace(block, over=True, last=event.seq or block.last))
 
     def _idle(self, event: e.SessionStatusIdle) -> None:
@@ -233,24 +232,20 @@ class Transcript:
         self._end_tools(event.seq, self._pending.difference(loop.get("asks", ())))
         if loop.get("again"):
             return  # nothing but an ask of a sub-agent in the background was answered
-        turn = loop.get("turn") or {}
-        usage = turn.get("usage") or {}
-        tokens = sum(value for value in usage.values() if isinstance(value, int))
-        metered, reported = turn_costs(turn)
-        self._put(
-            b.TurnBlock(
-                id=event.id,
-                first=event.seq or 0,
-                last=event.seq or 0,
-                at=event.processed_at,
-                reason=event.stop_reason.type,
-                duration_ms=turn.get("duration_ms"),
-                cost_usd=metered / 1_000_000,
-                reported_usd=reported / 1_000_000 if differs(metered, reported) else None,
-                spent=standing_of((event.stop_reason.model_extra or {}).get("loop")),
-                tokens=tokens or None,
-            )
-        )
+        turn = stops.turn_block(event)
+        self._put(turn)
+        if turn.reason != "end_turn":
+            failed = self._failed if turn.reason == "retries_exhausted" else None
+            self._set_open(failed if failed in self._blocks else turn.id, event.seq)
+        self._failed = None
+
+    def _set_open(self, name: EventId | None, seq: int | None) -> None:
+        """Offer to go on where a turn has just stopped, and nowhere else."""
+        for known, is_open in ((self._open, False), (name, True)):
+            block = self._blocks.get(known) if known else None
+            if isinstance(block, b.ErrorBlock | b.TurnBlock):
+                self._put(replace(block, is_open=is_open, last=seq or block.last))
+        self._open = name
 
     def _show_stop(self, event: e.SessionStatusRunning | e.UserInterrupt | e.Stopping) -> None:
         """An interrupt of a turn that goes on is shown at the end, until the turn has ended."""
@@ -258,7 +253,7 @@ class Transcript:
             self._rests = False
         elif not self._rests:
             self._stop = self._stop or event.id
-            self._put(b.stop_note(self._stop, event))
+            self._put(stops.stop_note(self._stop, event))
 
     def _end_stop(self) -> None:
         if self._stop is not None:

@@ -17,7 +17,7 @@ from loopagent.storage.usage import Account, Total
 from loopagent.web.pages import words
 from loopagent.web.pages.charts import Chart, Column, stacked
 from loopagent.web.pages.contexts import Shell
-from loopagent.web.pages.visit import Visit, number_of, session_id_of
+from loopagent.web.pages.visit import Visit, number_of
 
 router = APIRouter()
 
@@ -95,14 +95,6 @@ async def show(request: Request) -> Response:
         ],
     )
     return visit.page("usage.html", context)
-
-
-@router.post("/sessions/{session_id}/raise")
-async def raise_budget(request: Request, session_id: str) -> Response:
-    visit = Visit(request)
-    known = session_id_of(session_id)
-    await visit.services.spending.raise_and_go_on(visit.who, known)
-    return visit.done(f"/sessions/{known}")
 
 
 def _budgets(found: Sequence[Standing]) -> list[tuple[Standing, str]]:

@@ -7,9 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopagent.domain import events as e
-from loopagent.domain.ids import EventId
-from loopagent.web.pages.forms import Form, event_id_of, read_form
-from loopagent.web.pages.questions import answered_input
+from loopagent.web.pages.forms import event_id_of, read_form
 from loopagent.web.pages.visit import Visit, session_id_of
 
 router = APIRouter(prefix="/sessions/{session_id}")
@@ -42,34 +40,6 @@ async def stop_task(request: Request, session_id: str, task_id: str) -> Response
     known = session_id_of(session_id)
     await visit.services.tasks.stop(visit.who, known, task_id)
     return visit.done(f"/sessions/{known}")
-
-
-@router.post("/asks/{event_id}")
-async def answer(request: Request, session_id: str, event_id: str) -> Response:
-    visit = Visit(request)
-    known = session_id_of(session_id)
-    form = await read_form(request)
-    allowed = form.line("result") == "allow"
-    reply = e.UserToolConfirmation(
-        id=event_id_of(form),
-        tool_use_id=EventId(event_id),
-        result="allow" if allowed else "deny",
-        deny_message=None if allowed else form.line("message") or None,
-        loop=await _answers(visit, session_id, event_id, form) if allowed else None,
-    )
-    await visit.services.sessions.send(visit.who, known, [reply])
-    return visit.done(f"/sessions/{known}")
-
-
-async def _answers(
-    visit: Visit, session_id: str, event_id: str, form: Form
-) -> dict[str, object] | None:
-    """The changed input of a question's tool; None for an ask that is only allowed."""
-    asks = await visit.services.sessions.asks(visit.who, session_id_of(session_id))
-    ask = next((ask for ask in asks if ask.event_id == event_id), None)
-    if ask is None or ask.tool != "AskUserQuestion":
-        return None
-    return {"updated_input": answered_input(ask.tool_input, form.fields)}
 
 
 @router.post("/rename")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from loopagent.domain.budget import standing_of
 from loopagent.domain.money import format_dollars, from_dollars
 
 STATES = {
@@ -35,7 +36,9 @@ class ErrorWords:
     next: str = ""
 
 
-_AGAIN = "Send your message again; nothing of the conversation is lost."
+_GO_ON = "Continue: nothing of the conversation is lost."
+_WAIT = "Wait a little, then continue: nothing of the conversation is lost."
+_OTHER = "Send another message: the agent goes on from before this one."
 _ERRORS = {
     "authentication_error": ErrorWords(
         "The API key was not accepted",
@@ -43,19 +46,21 @@ _ERRORS = {
     ),
     "permission_error": ErrorWords("The API key may not do this", "Use a key that may."),
     "billing_error": ErrorWords("The account cannot pay", "Add credit, then try again."),
-    "model_overloaded_error": ErrorWords("The model is overloaded", _AGAIN),
-    "model_rate_limited_error": ErrorWords("The rate limit is reached", _AGAIN),
-    "model_request_failed_error": ErrorWords("The model's API failed", _AGAIN),
+    "model_overloaded_error": ErrorWords("The model is overloaded", _WAIT),
+    "model_rate_limited_error": ErrorWords("The rate limit is reached", _WAIT),
+    "model_request_failed_error": ErrorWords("The model's API failed", _GO_ON),
     "model_not_found_error": ErrorWords(
         "The model is not known", "Start a session with another model."
     ),
-    "max_turns_error": ErrorWords("The turn reached its limit of steps", _AGAIN),
+    "max_turns_error": ErrorWords("The turn reached its limit of steps", _GO_ON),
     "cli_not_found_error": ErrorWords("The agent program is missing", "Run `loop-agent doctor`."),
-    "process_crashed_error": ErrorWords("The agent's process ended unexpectedly", _AGAIN),
+    "message_rejected_error": ErrorWords("The model's API refused this message", _OTHER),
+    "resume_failed_error": ErrorWords("The agent's process did not come back", _GO_ON),
+    "process_crashed_error": ErrorWords("The agent's process ended unexpectedly", _GO_ON),
     "process_start_error": ErrorWords(
         "The agent's process did not start", "Run `loop-agent doctor`."
     ),
-    "turn_timeout_error": ErrorWords("The turn was stopped", _AGAIN),
+    "turn_timeout_error": ErrorWords("The turn was stopped", _GO_ON),
     "workspace_gone_error": ErrorWords("The session's folder is gone", "Start a new session."),
 }
 
@@ -73,6 +78,18 @@ def _says_next_step(message: str) -> bool:
     return any(f". {start}" in message or message.startswith(start) for start in starts)
 
 
+def budget_warning(facts: object) -> str:
+    """That a budget is nearly spent."""
+    standing = standing_of(facts)
+    if standing is None:
+        return "A budget is nearly spent"
+    share = round(100 * standing.spent / max(1, standing.limit))
+    return (
+        f"{share} % of a budget is spent. {standing.whose}: {format_dollars(standing.spent)} of "
+        f"{format_dollars(standing.limit)}"
+    )
+
+
 def ago(at: datetime, now: datetime | None = None) -> str:
     """How long ago, in one unit."""
     seconds = max(0, int(((now or datetime.now(UTC)) - at).total_seconds()))
@@ -82,6 +99,11 @@ def ago(at: datetime, now: datetime | None = None) -> str:
         if seconds >= length:
             return f"{seconds // length}{unit}"
     return "now"
+
+
+def clock(at: datetime) -> str:
+    """The time of day where no script knows the reader's own."""
+    return at.astimezone(UTC).strftime("%H:%M")
 
 
 def duration(milliseconds: float) -> str:
