@@ -175,7 +175,7 @@ async def test_what_becomes_of_a_lost_turn_is_chosen_in_the_menu(
 async def test_the_policy_is_chosen_with_a_new_session(
     server: RunningServer, http: httpx.AsyncClient
 ) -> None:
-    assert "Stays stopped" in (await http.get("/new")).text
+    assert "Ends there" in (await http.get("/new")).text
     answer = await http.post("/sessions", data={"recovery": "never"})
     session_id = SessionId(answer.headers["location"].rsplit("/", 1)[-1])
     session = await server.services.database.read(lambda conn: sessions.get(conn, session_id))
