@@ -124,7 +124,13 @@ class Story:
         edit = _call("Edit", {"file_path": "a.py", "old_string": "a\nb", "new_string": "a\nc"})
         agent = _call("Agent", {"description": "look around"})
         child = _call("Read", {"file_path": "b.py"}, parent=agent.id)
-        await self.add(agent, ask, edit)
+        started = e.TaskStarted(
+            task_id=agent.id, kind="local_agent", description="look", loop={"parent": agent.id}
+        )
+        task = _call("TaskCreate", {"subject": "Look around"})
+        update = _call("TaskUpdate", {"taskId": "1", "status": "completed"})
+        await self.add(agent, started, ask, edit, task, _result(task, "Task #1 created"))
+        await self.add(update, _result(update, "ok"))
         waiting = e.StopReason(type="requires_action", event_ids=[ask.id])
         await self.add(e.SessionStatusIdle(stop_reason=waiting))
         await self.add(child, _result(child, "1\tx\n2\ty"), _result(edit, "changed"))

@@ -16,9 +16,9 @@ from loopagent.domain import events as e
 from loopagent.domain.agent import WIRE_TO_SDK
 from loopagent.domain.budget import Standing
 from loopagent.domain.ids import EventId
-from loopagent.domain.rules import Rule
 from loopagent.web.pages import words
-from loopagent.web.pages.wishes import rule_line
+from loopagent.web.pages.outcomes import Answer, Result, images_in, result_of
+from loopagent.web.pages.todo import Item
 
 ToolState = Literal["running", "asking", "done", "failed", "denied", "stopped"]
 
@@ -63,33 +63,11 @@ class ThinkingBlock(Block):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What somebody answered to an ask. always: what is allowed from now on, in words."""
-
-    allowed: bool
-    message: str | None = None
-    by: str | None = None
-    input: Mapping[str, Any] | None = None
-    always: str = ""
-    agent_wide: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a tool gave back. size: bytes of the whole output where only its beginning is here."""
-
-    id: EventId
-    seq: int
-    text: str
-    failed: bool
-    details: Any = None
-    size: int | None = None
-    images: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolBlock(Block):
-    """A tool call. ended: the turn was over before it was answered or done."""
+    """A tool call. ended: the turn was over before it was answered or done.
+
+    task: what it runs beside the conversation; todo: the task list, where it is the newest call.
+    """
 
     kind: ClassVar[str] = "tool"
     tool: str
@@ -100,6 +78,8 @@ class ToolBlock(Block):
     answer: Answer | None = None
     result: Result | None = None
     ended: bool = False
+    task: str = ""
+    todo: Sequence[Item] = ()
     children: Sequence[Block] = ()
 
     @property
@@ -201,7 +181,7 @@ def block_of(event: e.Event, parent: EventId | None) -> Block:
     match event:
         case e.UserMessage():
             return UserBlock(
-                **place, text=e.plain_text(event.content), images=_images(event.content)
+                **place, text=e.plain_text(event.content), images=images_in(event.content)
             )
         case e.AgentMessage():
             partial = bool(loop.get("partial"))
@@ -248,11 +228,6 @@ def _readable(event: e.Event) -> str:
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
-def _images(content: Sequence[e.Block] | None) -> list[dict[str, object]]:
-    blocks = [part for part in content or () if isinstance(part, e.SourceBlock)]
-    return [part.source for part in blocks if part.type == "image"]
-
-
 def tool_block(event: e.AgentToolUse | e.AgentMcpToolUse, parent: EventId | None) -> ToolBlock:
     """A tool call, just made."""
     loop = event.loop or {}
@@ -271,30 +246,3 @@ def tool_block(event: e.AgentToolUse | e.AgentMcpToolUse, parent: EventId | None
 def with_result(block: ToolBlock, event: e.AgentToolResult | e.AgentMcpToolResult) -> ToolBlock:
     """A tool call that has ended."""
     return replace(block, result=result_of(event), last=event.seq or block.last)
-
-
-def answer_of(event: e.UserToolConfirmation) -> Answer:
-    """What somebody decided about a tool call."""
-    loop = event.loop or {}
-    return Answer(
-        allowed=event.result == "allow",
-        message=event.deny_message,
-        by=loop.get("answered_by"),
-        input=loop.get("updated_input"),
-        always=", ".join(rule_line(Rule(**rule)) for rule in loop.get("always") or ()),
-        agent_wide=loop.get("scope") == "agent",
-    )
-
-
-def result_of(event: e.AgentToolResult | e.AgentMcpToolResult) -> Result:
-    """What a tool call gave back."""
-    loop = event.loop or {}
-    return Result(
-        id=event.id,
-        seq=event.seq or 0,
-        text=e.plain_text(event.content or []),
-        failed=bool(event.is_error),
-        details=loop.get("result"),
-        size=loop.get("bytes") if loop.get("blob") else None,
-        images=_images(event.content),
-    )

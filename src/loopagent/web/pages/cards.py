@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from loopagent.web.pages import diffs
+from loopagent.web.pages import diffs, todo
 from loopagent.web.pages.ansi import ansi_lines
 from loopagent.web.pages.blocks import ToolBlock
+from loopagent.web.pages.found import Found, found_by
 from loopagent.web.pages.highlight import code_lines
+from loopagent.web.pages.tools import FORMS
 
-Form = Literal["terminal", "diff", "code", "text"]
+Form = Literal["terminal", "diff", "code", "text", "files", "places", "links", "prose"]
 
 # Lines that are shown before "show all".
-PREVIEW: Mapping[Form, int] = {"terminal": 12, "diff": 24, "code": 0, "text": 0}
+PREVIEW: Mapping[Form, int] = {"terminal": 12, "diff": 24}
 NEW_FILE_PREVIEW = 12
 _HEAD = 3  # of the previewed lines of a terminal, so many are from its beginning
 # A file or an output may have no line breaks at all.
 LONGEST_LINE = 2_000
 
-_WORKSPACE = re.compile(r"^.*/sesn_[0-9a-z]+/workspace(?:/|$)")
 _NUMBERED = re.compile(r"^ *(\d+)[→\t](.*)$")
 _EXIT = re.compile(r"\A(?:Error: )?Exit code (\d+)\n?")
 _WRAPPED = re.compile(r"</?tool_use_error>")
@@ -59,79 +60,9 @@ class Card:
     wants: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Form:
-    icon: str
-    name: str
-    title: Callable[[Mapping[str, Any]], str]
-    wants: str
-    code: bool = False
-
-
-def _field(*names: str) -> Callable[[Mapping[str, Any]], str]:
-    def title(given: Mapping[str, Any]) -> str:
-        return next((str(given[name]) for name in names if given.get(name)), "")
-
-    return title
-
-
-def _path(*names: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda given: short_path(_field(*names)(given))
-
-
-def _task(given: Mapping[str, Any]) -> str:
-    status = str(given.get("status") or "").replace("_", " ")
-    return f"Task {given.get('taskId', '')} {status}".strip()
-
-
-_FORMS: Mapping[str, _Form] = {
-    "Bash": _Form(
-        icon="terminal", name="Bash", title=_field("command"), wants="run a command", code=True
-    ),
-    "Read": _Form(
-        icon="file-text", name="Read", title=_path("file_path"), wants="read a file", code=True
-    ),
-    "Write": _Form(
-        icon="file-plus", name="Write", title=_path("file_path"), wants="write a file", code=True
-    ),
-    "Edit": _Form(
-        icon="pencil", name="Edit", title=_path("file_path"), wants="change a file", code=True
-    ),
-    "Glob": _Form(
-        icon="folder-search", name="Find files", title=_field("pattern"),
-        wants="look for files", code=True,
-    ),
-    "Grep": _Form(
-        icon="text-search", name="Search", title=_field("pattern"),
-        wants="search in files", code=True,
-    ),
-    "WebFetch": _Form(icon="globe", name="Open page", title=_field("url"), wants="open a web page"),
-    "WebSearch": _Form(
-        icon="search", name="Search the web", title=_field("query"), wants="search the web"
-    ),
-    "TaskCreate": _Form(
-        icon="list-todo", name="New task", title=_field("subject"), wants="note a task"
-    ),
-    "TaskUpdate": _Form(icon="list-todo", name="Task", title=_task, wants="update a task"),
-    "TaskList": _Form(
-        icon="list-todo", name="Tasks", title=lambda _: "", wants="look at its tasks"
-    ),
-    "Agent": _Form(
-        icon="bot", name="Sub-agent", title=_field("description", "prompt"),
-        wants="start a sub-agent",
-    ),
-    "AskUserQuestion": _Form(
-        icon="circle-question-mark", name="Question", title=lambda _: "", wants="ask you something"
-    ),
-    "ExitPlanMode": _Form(
-        icon="list-todo", name="Plan", title=lambda _: "", wants="carry out this plan"
-    ),
-}  # fmt: skip
-
-
 def card(block: ToolBlock) -> Card:
     """What the card of a tool call says, its output cut to a preview."""
-    form = _FORMS.get("Agent" if block.tool == "Task" else block.tool)
+    form = FORMS.get("Agent" if block.tool == "Task" else block.tool)
     if form is None:
         return _generic(block)
     change = _change(block)
@@ -181,12 +112,28 @@ def _body(
         return None
     if block.tool == "Read" and not block.result.failed:
         return _file(block, shown, preview)
+    if not block.result.failed:
+        special = found_by(block.tool, block.input, shown)
+        if special is not None:
+            return _special(special, preview)
+        if block.tool in todo.TOOLS:
+            return None
     if block.tool == "Bash":
         shown = _EXIT.sub("", shown)
     # What went wrong is worth its room.
     form: Form = "terminal" if block.tool == "Bash" or block.result.failed else "text"
     lines = ansi_lines("\n".join(map(_bounded, shown.split("\n"))))
     return _ends(lines) if form == "terminal" and preview else _cut(form, lines, preview)
+
+
+def _special(special: Found, preview: bool) -> Body | None:
+    """What was found waits behind the card's line until somebody wants it."""
+    count = len(special.lines)
+    if not count:
+        return None
+    form: Form = special.form  # type: ignore[assignment]  # one of ours
+    shown = () if preview and form != "links" else special.lines
+    return Body(form=form, lines=shown, more=count - len(shown), total=count)
 
 
 def _ends(lines: Sequence[str]) -> Body:
@@ -221,7 +168,7 @@ def _file(block: ToolBlock, text: str, preview: bool) -> Body:
 
 
 def _cut(form: Form, lines: Sequence[Any], preview: bool, shown: int | None = None) -> Body:
-    limit = (PREVIEW[form] if shown is None else shown) if preview else len(lines)
+    limit = (PREVIEW.get(form, 0) if shown is None else shown) if preview else len(lines)
     # Leaving out a few lines costs as much room as showing them.
     limit = len(lines) if limit and len(lines) <= limit + 3 else limit
     return Body(form=form, lines=lines[:limit], more=max(0, len(lines) - limit), total=len(lines))
@@ -254,6 +201,10 @@ def _note(block: ToolBlock, body: Body | None) -> str:
         if code:
             return f"exit {code[1]}"
         return "" if body else "no output"
+    if result is not None and not result.failed:
+        special = found_by(block.tool, block.input, tidy(result.text))
+        if special is not None:
+            return special.note
     if body is not None and body.form in {"code", "text"}:
         return f"{body.total:,} line{'' if body.total == 1 else 's'}"
     return ""
@@ -262,11 +213,6 @@ def _note(block: ToolBlock, body: Body | None) -> str:
 def tidy(text: str) -> str:
     """A tool's text without the marks that are meant for the model."""
     return _WRAPPED.sub("", text).strip("\n")
-
-
-def short_path(path: str) -> str:
-    """A path inside the session's workspace, seen from there."""
-    return _WORKSPACE.sub("", path) or "."
 
 
 def pretty(value: Any) -> str:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from loopagent.domain.ids import SessionId
 from loopagent.domain.money import format_dollars
 from loopagent.domain.rules import proposed
-from loopagent.web.pages import stops, wishes, words
+from loopagent.web.pages import stops, todo, wishes, words
 from loopagent.web.pages.assets import asset
 from loopagent.web.pages.blocks import (
     Block,
@@ -140,6 +140,7 @@ def _environment() -> Environment:
         duration=words.duration,
         editable=lambda block: wishes.editable(block.tool, block.input),
         error_words=_error_words,
+        is_slim=lambda block: block.tool in todo.TOOLS and not block.todo and block.state == "done",
         iso=_iso,
         md=_md,
         money=format_dollars,

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId
 from loopagent.web.pages import blocks as b
-from loopagent.web.pages import stops
+from loopagent.web.pages import outcomes, stops
 from loopagent.web.pages.silence import is_silent
+from loopagent.web.pages.todo import TodoList
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Transcript:
         self._failed: EventId | None = None  # what went wrong in this turn
         self._open: EventId | None = None  # the end of a turn that may go on
         self._stop: EventId | None = None  # what tells of a stop while it lasts
+        self._todo = TodoList()
         self._rests = False
         self._changed: dict[EventId, None] = {}
         self._gone: list[EventId] = []
@@ -62,6 +64,8 @@ class Transcript:
                 self._put(stops.pause_block(event))
             case e.TaskEnded():
                 self._end_task(event)
+            case e.TaskStarted():
+                self._start_task(event)
             case e.SessionStatusRunning() | e.UserInterrupt() | e.Stopping():
                 self._show_stop(event)
             case _:
@@ -85,10 +89,12 @@ class Transcript:
         if not isinstance(block, b.ToolBlock):
             return call
         if isinstance(event, e.UserToolConfirmation):
-            self._put(replace(block, answer=b.answer_of(event), last=event.seq or block.last))
+            self._put(
+                replace(block, answer=outcomes.answer_of(event), last=event.seq or block.last)
+            )
         else:
             self._pending.discard(call)
-            self._put(b.with_result(block, event))
+            self._put(self._listed(b.with_result(block, event)))
         return None
 
     def close(self) -> None:
@@ -261,6 +267,22 @@ class Transcript:
             self._changed.pop(self._stop, None)
             self._gone.append(self._stop)
             self._stop = None
+
+    def _listed(self, block: b.ToolBlock) -> b.ToolBlock:
+        """The call with the task list, if it has changed it: the call before shows it no more."""
+        if not self._todo.note(block):
+            return block
+        before = self._blocks.get(self._todo.at) if self._todo.at else None
+        if isinstance(before, b.ToolBlock) and before.id != block.id:
+            self._put(replace(before, todo=(), last=max(block.last, before.last)))
+        self._todo.at = block.id
+        return replace(block, todo=self._todo.items())
+
+    def _start_task(self, event: e.TaskStarted) -> None:
+        parent = self._parent(event)
+        block = self._blocks.get(parent) if parent else None
+        if isinstance(block, b.ToolBlock) and block.tool != "Bash":
+            self._put(replace(block, task=event.task_id, last=event.seq or block.last))
 
     def _end_task(self, event: e.TaskEnded) -> None:
         parent = self._parent(event)
