@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopagent.web.pages.markdown import markdown_nodes
+from loopagent.web.pages.markdown import markdown_nodes, plain
 from tests.pages.tree import parse
 
 ATTACKS = [
@@ -68,3 +68,17 @@ def test_code_is_coloured_by_classes_and_tables_aligned_by_them() -> None:
 
 def test_control_characters_are_left_out() -> None:
     assert markdown_nodes("a\x1b[31mb\x00") == ("<p>a[31mb</p>",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("## What happened\n\n| run | result |\n|---|---|\n| first | ok |", "run result first ok"),
+        ("**bold** and `code`", "bold and code"),
+        ("- one\n- [two](https://example.org)", "one two"),
+        ("```sh\nls\n```\n\nafter it", "after it"),
+        ("```sh\nls\n```", ""),
+    ],
+)
+def test_the_words_of_a_text_come_without_its_markup(text: str, words: str) -> None:
+    assert plain(text).endswith(words)

@@ -15,6 +15,7 @@ from loopagent.storage.asks import Ask
 from loopagent.storage.overview import Overview
 from loopagent.web.pages.blocks import TextBlock, ThinkingBlock, ToolBlock, UserBlock
 from loopagent.web.pages.cards import card
+from loopagent.web.pages.markdown import plain
 from loopagent.web.pages.questions import questions
 from loopagent.web.pages.rows import Group, Row, Wish
 from loopagent.web.pages.transcript import Transcript
@@ -26,6 +27,7 @@ SHOWN: Mapping[str, int] = {
 }  # fmt: skip
 PER_PAGE = 100
 _LINE = 160
+_READ = 4_000  # characters of a message that are looked at for its line
 _WHOLE = 1_500  # of a command that is shown to be allowed in a list
 _PINNED = 10**15
 
@@ -98,7 +100,7 @@ def newest_line(event: e.Event, state: str) -> str:
                 shown = card(block)
                 return cut(f"{shown.name}: {shown.title}" if shown.title else shown.name)
             case TextBlock():
-                return cut(block.text)
+                return cut(plain(block.text[:_READ]) or block.text)
             case ThinkingBlock():
                 return "Thinking" if state == "working" else "Thought about it"
             case UserBlock():
@@ -149,7 +151,7 @@ def _choices(given: Mapping[str, Any]) -> list[str]:
 
 def cut(text: str) -> str:
     """A text as one line that is not too long."""
-    line = " ".join(text[: _LINE * 4].replace("**", "").replace("`", "").split())
+    line = " ".join(text[: _LINE * 4].split())
     return line if len(line) <= _LINE else f"{line[: _LINE - 1]}…"
 
 

@@ -76,6 +76,13 @@ def parse(text: str, colour: Colour = code_html) -> list[Node]:
     return nodes
 
 
+def plain(text: str) -> str:
+    """The words of `text` without its markup, block after block; code in blocks is left out."""
+    tokens = _PARSER.parse(visible(text), {"colour": code_html})
+    inline = (child for token in tokens for child in token.children or ())
+    return " ".join(child.content for child in inline if child.content.strip())
+
+
 def visible(text: str) -> str:
     """The text without control characters, which browsers show as boxes."""
     return _CONTROLS.sub("", text)
