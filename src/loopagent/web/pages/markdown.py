@@ -79,8 +79,8 @@ def parse(text: str, colour: Colour = code_html) -> list[Node]:
 def plain(text: str) -> str:
     """The words of `text` without its markup, block after block; code in blocks is left out."""
     tokens = _PARSER.parse(visible(text), {"colour": code_html})
-    inline = (child for token in tokens for child in token.children or ())
-    return " ".join(child.content for child in inline if child.content.strip())
+    blocks = ("".join(c.content or " " for c in t.children) for t in tokens if t.children)
+    return " ".join(" ".join(blocks).split())
 
 
 def visible(text: str) -> str:
