@@ -1,7 +1,7 @@
 # One word each. Everything is installed into .venv from the hashed requirements files; a second
 # run installs nothing. `make serve` passes HOST, PORT and all other settings through untouched.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check typescript bench format requirements install install-dev
+.PHONY: help serve test check typescript bench screenshots format requirements install install-dev
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,6 +26,9 @@ bench: install-dev ## measure the server against the bare SDK
 format: install-dev ## format, and mend what can be mended
 	@.venv/bin/ruff check --fix --exit-zero --quiet
 	@.venv/bin/ruff format
+
+screenshots: install-dev ## make the pictures of the README and the docs anew
+	@.venv/bin/python scripts/screenshots
 
 requirements: install-dev ## write the hashed requirements files anew
 	@scripts/requirements
