@@ -14,6 +14,7 @@ from claude_agent_sdk import (
 
 from loopagent.agent.approvals import Approvals
 from loopagent.agent.ports import Verdict
+from loopagent.agent.repeats import Repeats
 from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Decision
 from loopagent.domain.permissions import Verdict as Word
@@ -29,7 +30,7 @@ class Place:
         self.waited = 0
         self.known = known
         self.events = {"toolu_1": EVENT}
-        self.approvals = Approvals(self.judge, self.events.get, self.wait)
+        self.approvals = Approvals(self.judge, self.events.get, self.wait, Repeats())
 
     def judge(self, tool: str, tool_input: Any) -> Decision:
         return Decision(verdict=self.word, reason="because")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,3 +184,26 @@ def test_an_ask_of_a_sub_agent_that_was_ended_is_closed(http: httpx.Client) -> N
 
 def _asks(name: str) -> dict[str, Any]:
     return {"name": name, "permission_policy": {"type": "always_ask"}}
+
+
+def test_a_turn_whose_sub_agent_asks_when_its_process_is_lost_is_run_again(
+    server: ServerProcess, http: httpx.Client
+) -> None:
+    toolset = {
+        "type": "agent_toolset_20260401",
+        "loop": {"configs": [{"name": "agent", "enabled": True}]},
+    }
+    agent = {"type": "agent_with_overrides", "id": "agent_default", "tools": [toolset]}
+    session = create(http, agent=agent)
+    post(http, session, f"[[agent: {bash('echo x >> made')} [[text: below]] ]] [[text: done]]")
+    until(lambda: last_reason(http, session) == "requires_action")
+    first = status(http, session)["loop"]["asks"]
+    for pid in processes_of(server.workspaces / session):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: status(http, session)["loop"]["asks"] not in ([], first))
+    assert http.post(f"/api/sessions/{session}/confirm", json={"allow": True}).status_code == 200
+    until(lambda: last_reason(http, session) == "end_turn")
+    listed = events(http, session)
+    assert_sound(listed)
+    assert "done" in text_of(listed)
+    assert (server.workspaces / session / "workspace" / "made").read_text() == "x\n"

@@ -17,6 +17,7 @@ from claude_agent_sdk import (
 from claude_agent_sdk.types import HookJSONOutput
 
 from loopagent.agent.ports import Verdict
+from loopagent.agent.repeats import Repeats, told
 from loopagent.domain.ids import EventId
 from loopagent.domain.permissions import Decision
 
@@ -34,7 +35,9 @@ class Approvals:
         judge: Callable[[str, Mapping[str, Any]], Decision],
         event_of: Callable[[str], EventId | None],
         waiting: Callable[[EventId], Awaitable[Verdict | None]],
+        repeats: Repeats,
     ) -> None:
+        self._repeats = repeats
         self._judge = judge
         self._event_of = event_of
         self._waiting = waiting
@@ -55,10 +58,10 @@ class Approvals:
         changed.set()
 
     async def pre_tool_use(
-        self, hook: HookInput, _tool_use_id: str | None, _context: HookContext
+        self, hook: HookInput, tool_use_id: str | None, _context: HookContext
     ) -> HookJSONOutput:
         """The CLI's hook before each call: the decision, with its reason."""
-        decision = self._judge(hook["tool_name"], hook["tool_input"])  # type: ignore[typeddict-item]
+        decision = self._decide(tool_use_id, hook["tool_name"], hook["tool_input"])  # type: ignore[typeddict-item]
         return {
             "hookSpecificOutput": {
                 "hookEventName": "PreToolUse",
@@ -71,7 +74,7 @@ class Approvals:
         self, tool: str, tool_input: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
         """The CLI's question about one call; the hook may have been skipped, so judge again."""
-        decision = self._judge(tool, tool_input)
+        decision = self._decide(context.tool_use_id, tool, tool_input)
         if decision.verdict == "allow":
             return PermissionResultAllow()
         if decision.verdict == "deny":
@@ -80,6 +83,12 @@ class Approvals:
         if verdict.allow:
             return PermissionResultAllow(updated_input=verdict.updated_input or tool_input)
         return PermissionResultDeny(message=verdict.message or "The user denied this call.")
+
+    def _decide(self, tool_use_id: str | None, tool: str, tool_input: dict[str, Any]) -> Decision:
+        done = self._repeats.of(tool_use_id or "", tool, tool_input)
+        if done is not None:
+            return Decision(verdict="deny", reason=told(done))
+        return self._judge(tool, tool_input)
 
     async def _verdict(self, tool_use_id: str) -> Verdict:
         event_id = await self._logged(tool_use_id)

@@ -61,6 +61,16 @@ class OpenCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoneCall:
+    """A tool call whose result the log holds, and the CLI's record does not."""
+
+    event_id: EventId
+    tool: str
+    tool_input: dict[str, Any]
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
     """What a cut turn left behind: it is run again, and what is the same is not logged twice.
 
@@ -68,6 +78,7 @@ class Recovery:
     draft_id, draft_text: the message that was being written.
     is_recorded: whether the CLI's transcript holds the turn's prompt.
     is_complete: whether it holds the end of the turn's answer, too.
+    done: calls that the transcript has lost together with their results, oldest first.
     unlogged: what the CLI's transcript holds of the turn beyond the log, one block per entry.
     """
 
@@ -76,6 +87,7 @@ class Recovery:
     draft_text: str = ""
     is_recorded: bool = False
     is_complete: bool = False
+    done: tuple[DoneCall, ...] = ()
     unlogged: tuple[dict[str, Any], ...] = ()
 
 
@@ -102,6 +114,11 @@ class RunPlan:
     preface: str | None = None
     recovery: Recovery | None = None
     max_turns: int | None = None
+
+    @property
+    def done(self) -> tuple[DoneCall, ...]:
+        """Calls of the turn that it takes up which must not be carried out again."""
+        return self.recovery.done if self.recovery is not None else ()
 
     @property
     def is_answered(self) -> bool:

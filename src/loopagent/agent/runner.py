@@ -29,6 +29,7 @@ from loopagent.agent.control import Control
 from loopagent.agent.judge import Judge, ResolvePath
 from loopagent.agent.options import build_options
 from loopagent.agent.ports import Port, Prompt, RunPlan, Verdict
+from loopagent.agent.repeats import Repeats
 from loopagent.agent.steering import Steering
 from loopagent.agent.steps import Emit, carry_out, emitted
 from loopagent.agent.translate import Translator
@@ -53,11 +54,13 @@ class Runner:
         self._port = port
         self._rulings = Judge(plan.grounds, resolve_path)
         self._preface = plan.preface
-        self._translator = Translator(self._judge, plan.recovery)
+        repeats = Repeats(plan.done)
+        self._translator = Translator(self._judge, plan.recovery, repeats)
         self._approvals = Approvals(
             self._judge,
             self._translator.event_of,
             port.waiting,
+            repeats,
         )
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._send, self._inbox = anyio.create_memory_object_stream[Callable[[], Any]](_INBOX)

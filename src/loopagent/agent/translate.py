@@ -24,6 +24,7 @@ from claude_agent_sdk import (
 from loopagent.agent import failures
 from loopagent.agent.ports import CUT, OpenCall, Recovery
 from loopagent.agent.preview import Preview
+from loopagent.agent.repeats import Repeats
 from loopagent.agent.results import result_blocks, result_details
 from loopagent.agent.steps import Emit, Step
 from loopagent.agent.tasks import Tasks
@@ -40,10 +41,14 @@ class Translator:
 
     judge: the permission decision for a tool and its input.
     recovery: what a cut turn left in the log; calls that are made again are recognised.
+    repeats: those of them that were made to their end.
     """
 
-    def __init__(self, judge: Judge, recovery: Recovery | None = None) -> None:
+    def __init__(
+        self, judge: Judge, recovery: Recovery | None = None, repeats: Repeats | None = None
+    ) -> None:
         self._judge = judge
+        self._repeats = repeats or Repeats()
         self._old_calls = list(recovery.calls) if recovery else []
         self._calls = {call.tool_use_id: call.event_id for call in self._old_calls}
         self._open_calls = {call.event_id: call.tool_use_id for call in self._old_calls}
@@ -112,6 +117,7 @@ class Translator:
                 continue
             yield Emit(self._result(event_id, [e.text_block(CUT)], is_error=True, loop=None))
         self._old_calls.clear()
+        self._repeats.clear()
         self.error_word = None
 
     def _close(self, parent: str | None) -> Iterator[Step]:
@@ -155,7 +161,8 @@ class Translator:
 
     def _tool_use(self, block: ToolUseBlock, parent: str | None) -> Iterator[Step]:
         yield from self._preview.give_up_lost()
-        again = self._made_again(block)
+        done = self._repeats.of(block.id, block.name, block.input) if parent is None else None
+        again = done.event_id if done is not None else self._made_again(block)
         if again is not None:
             self._calls[block.id] = again
             return

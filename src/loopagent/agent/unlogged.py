@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loopagent.agent.ports import OpenCall, Recovery
+from loopagent.agent.ports import DoneCall, OpenCall, Recovery
 from loopagent.agent.transcript import Entry, read_entries
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, prompt_uuid
@@ -56,6 +56,7 @@ def catch_up(
         recovery,
         calls=calls,
         unlogged=entries,
+        done=tuple(_done(turn, seen)),
         is_recorded=bool(branch),
         # A call, or its result, is always followed by more.
         is_complete=bool(items) and items[-1].key[0] == "text",
@@ -113,6 +114,29 @@ def _logged(turn: Sequence[e.Event]) -> Iterator[Key]:
                 yield ("result", *calls[event.tool_use_id])
             case e.AgentMcpToolResult() if event.mcp_tool_use_id in calls:
                 yield ("result", *calls[event.mcp_tool_use_id])
+            case _:
+                pass
+
+
+def _done(turn: Sequence[e.Event], recorded: Counter[Key]) -> Iterator[DoneCall]:
+    """The calls of the log whose results are not among the recorded ones."""
+    left = recorded.copy()
+    calls: dict[str, tuple[str, e.AgentToolUse | e.AgentMcpToolUse]] = {}
+    for event in turn:
+        loop = event.loop or {}
+        match event:
+            case e.AgentToolUse() | e.AgentMcpToolUse() if "parent" not in loop:
+                calls[event.id] = (str(loop.get("tool", event.name)), event)
+            case e.AgentToolResult(tool_use_id=made) | e.AgentMcpToolResult(mcp_tool_use_id=made):
+                if made in calls:
+                    tool, call = calls[made]
+                    key = ("result", *_call(tool, call.input))
+                    left[key] -= 1
+                    if left[key] < 0:
+                        text = e.plain_text(event.content or [])
+                        yield DoneCall(
+                            event_id=call.id, tool=tool, tool_input=call.input, result=text
+                        )
             case _:
                 pass
 

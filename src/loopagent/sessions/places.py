@@ -8,6 +8,8 @@ import anyio
 
 from loopagent.sessions.run import Run, make_room
 
+_LOOK_AGAIN = 0.25  # seconds
+
 
 class Places:
     """`most` places. live: the runs that hold one."""
@@ -27,8 +29,10 @@ class Places:
         async with self._changed:
             while not self.is_free:
                 make_room(self._live())
-                # For ever on purpose: the turn waits until a place is free, or is interrupted.
-                await self._changed.wait()
+                # For ever on purpose: the turn waits until a place is free, or is interrupted. A
+                # turn that ends tells nobody here, so look again now and then.
+                with anyio.move_on_after(_LOOK_AGAIN):
+                    await self._changed.wait()
             run.waits = False
 
     async def given_back(self) -> None:

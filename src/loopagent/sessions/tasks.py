@@ -47,42 +47,47 @@ class Tasks:
 async def close_tasks(database: Database, log: EventLog, session_id: SessionId) -> None:
     """Say in the log that a session's tasks have ended with their process."""
 
-    def read(conn: Connection) -> list[e.Event]:
-        running = tasks.running(conn, session_id)
-        ended = {task.parent for task in running if task.parent is not None}
-        closed: list[e.Event] = []
-        for ask in asks.list_open(conn, session_id):
-            row = rows.by_id(conn, session_id, ask.event_id)
-            call = e.parse_event(row.body) if row is not None else None
-            if call is not None and (call.loop or {}).get("parent") in ended:
-                text = e.text_block("The sub-agent that asked has ended.")
-                result = e.AgentToolResult(tool_use_id=call.id, content=[text], is_error=True)
-                closed.append(result)
-        for task in running:
-            loop = {"parent": task.parent} if task.parent else None
-            summary = f"{task.description}: ended with the agent's process"
-            ending = e.TaskEnded(task_id=task.task_id, status="stopped", summary=summary, loop=loop)
-            closed.append(ending)
-        return closed
-
-    closed = await database.read(read)
-    if closed:
-        await log.append(session_id, closed)
-        await _come_to_rest(database, log, session_id)
-
-
-async def _come_to_rest(database: Database, log: EventLog, session_id: SessionId) -> None:
-    """A session that waited for a sub-agent's ask alone waits for nothing any more."""
-
     def write(conn: Connection) -> list[StoredEvent]:
-        session = sessions.get(conn, session_id, lock=True)
-        reason = session.stop_reason.type if session.stop_reason else None
-        at_rest = beside.rest(conn, session_id)
-        if session.asks or reason != "requires_action" or at_rest is None:
+        closed = _endings(conn, session_id)
+        if not closed:
             return []
-        return log.append_in(conn, session_id, [at_rest])
+        written = log.append_in(conn, session_id, closed)
+        return [*written, *_no_longer_waiting(log, conn, session_id)]
 
     log.published(session_id, await database.write(write))
+
+
+def _endings(conn: Connection, session_id: SessionId) -> list[e.Event]:
+    """The ends of tasks that run, and before them those of what their sub-agents have asked."""
+    running = tasks.running(conn, session_id)
+    ended = {task.parent for task in running if task.parent is not None}
+    closed: list[e.Event] = []
+    for ask in asks.list_open(conn, session_id):
+        row = rows.by_id(conn, session_id, ask.event_id)
+        call = e.parse_event(row.body) if row is not None else None
+        if call is not None and (call.loop or {}).get("parent") in ended:
+            text = e.text_block("The sub-agent that asked has ended.")
+            result = e.AgentToolResult(tool_use_id=call.id, content=[text], is_error=True)
+            closed.append(result)
+    for task in running:
+        loop = {"parent": task.parent} if task.parent else None
+        summary = f"{task.description}: ended with the agent's process"
+        ending = e.TaskEnded(task_id=task.task_id, status="stopped", summary=summary, loop=loop)
+        closed.append(ending)
+    return closed
+
+
+def _no_longer_waiting(log: EventLog, conn: Connection, session_id: SessionId) -> list[StoredEvent]:
+    """A session that waited for a sub-agent's ask alone waits for nothing any more.
+
+    Beside a turn that is under way it is at work again: what cut its process decides what follows.
+    """
+    session = sessions.get(conn, session_id, lock=True)
+    reason = session.stop_reason.type if session.stop_reason else None
+    if session.asks or reason != "requires_action":
+        return []
+    at_rest = beside.rest(conn, session_id)
+    return log.append_in(conn, session_id, [at_rest or e.SessionStatusRunning()])
 
 
 async def close_all_tasks(database: Database, log: EventLog) -> None:
