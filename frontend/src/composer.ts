@@ -1,4 +1,6 @@
 // The message field: grows with its text, Enter sends, an unsent text survives a reload.
+import { Attachments } from "./attach";
+import { completeFiles } from "./mention";
 
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -25,10 +27,29 @@ function isTouch(): boolean {
 function sendOnEnter(event: KeyboardEvent): void {
   const field = event.target;
   if (!(field instanceof HTMLTextAreaElement) || !field.hasAttribute("data-grow")) return;
-  const plain = event.key === "Enter" && !event.shiftKey && !event.isComposing;
+  const plain = event.key === "Enter" && !event.shiftKey && !event.isComposing && !event.defaultPrevented;
   if (!plain || (isTouch() && !event.metaKey && !event.ctrlKey)) return;
   event.preventDefault();
-  if (field.value.trim()) field.form?.requestSubmit();
+  if (field.value.trim() || field.form?.querySelector(".attached")) field.form?.requestSubmit();
+}
+
+/** In an empty field, the arrow up brings back what was said before, the arrow down what came after. */
+function recall(field: HTMLTextAreaElement): void {
+  let at = 0;
+  let shown = "";
+  field.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!step || event.defaultPrevented || (field.value && field.value !== shown)) return;
+    if (!field.value) at = 0;
+    const said = [...document.querySelectorAll("#blocks > .user .said")].map((node) => node.textContent ?? "");
+    at = Math.max(0, Math.min(said.length, at + step));
+    shown = said[said.length - at] ?? "";
+    if (shown === field.value) return;
+    field.value = shown;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.setSelectionRange(shown.length, shown.length);
+    event.preventDefault();
+  });
 }
 
 /** Keeps unsent text per page, and clears the field as soon as its text is on its way. */
@@ -45,17 +66,22 @@ function keepDrafts(form: HTMLFormElement, place: string): void {
   grow(field);
   field.addEventListener("input", save);
 
-  let sent: { text: string; id: string } | null = null;
+  const attached = new Attachments(form, `files:${place}`);
+  let sent: { text: string; id: string; files: Attachments["all"] } | null = null;
   form.addEventListener("htmx:config:request", () => {
-    sent = { text: field.value, id: id.value };
+    sent = { text: field.value, id: id.value, files: attached.all };
     id.value = newEventId();
     field.value = "";
+    attached.set([]);
     grow(field);
     document.dispatchEvent(new CustomEvent("loop:sent"));
   });
   const failed = () => {
     // The same id again: if the message did arrive, it isn't stored twice.
-    if (sent && !field.value) [field.value, id.value] = [sent.text, sent.id];
+    if (sent && !field.value) {
+      [field.value, id.value] = [sent.text, sent.id];
+      attached.set(sent.files);
+    }
     grow(field);
     save();
   };
@@ -81,5 +107,9 @@ export function prepareComposer(): void {
   });
   const session = document.querySelector<HTMLElement>("[data-session]")?.dataset["session"];
   const form = document.querySelector<HTMLFormElement>("#composer");
-  if (form && session) keepDrafts(form, session);
+  const field = form?.querySelector("textarea");
+  if (!form || !session || !field) return;
+  completeFiles(field, session);
+  keepDrafts(form, session);
+  recall(field);
 }

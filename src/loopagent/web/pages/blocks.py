@@ -17,7 +17,7 @@ from loopagent.domain.agent import WIRE_TO_SDK
 from loopagent.domain.budget import Standing
 from loopagent.domain.ids import EventId
 from loopagent.web.pages import words
-from loopagent.web.pages.outcomes import Answer, Result, images_in, result_of
+from loopagent.web.pages.outcomes import Answer, Result, files_in, images_in, result_of
 from loopagent.web.pages.todo import Item
 
 ToolState = Literal["running", "asking", "done", "failed", "denied", "stopped"]
@@ -43,6 +43,7 @@ class UserBlock(Block):
     kind: ClassVar[str] = "user"
     text: str
     images: Sequence[Mapping[str, Any]] = ()
+    files: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +181,8 @@ def block_of(event: e.Event, parent: EventId | None) -> Block:
         return NoteBlock(**place, icon=note[0], text=note[1])
     match event:
         case e.UserMessage():
-            return UserBlock(
-                **place, text=e.plain_text(event.content), images=images_in(event.content)
-            )
+            said, content = e.plain_text(event.content), event.content
+            return UserBlock(**place, text=said, images=images_in(content), files=files_in(content))
         case e.AgentMessage():
             partial = bool(loop.get("partial"))
             return TextBlock(**place, text=e.plain_text(event.content), partial=partial)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from loopagent.config import Settings
 from loopagent.domain.ids import EventId, RuleId, SessionId
 from loopagent.web.pages.rows import Command, Find, Listing, Row
 
@@ -41,6 +42,12 @@ class Models:
 
     preset: str
     names: Sequence[str]
+
+
+def models_of(settings: Settings) -> Models:
+    """The models of the settings."""
+    names = dict.fromkeys((settings.model, *settings.models))
+    return Models(preset=settings.model, names=list(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

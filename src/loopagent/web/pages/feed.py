@@ -23,7 +23,7 @@ from loopagent.errors import NotFoundError
 from loopagent.eventlog.frames import DraftDelta, DraftStart, Frame, Notice, Row
 from loopagent.web.pages import partials
 from loopagent.web.pages.blocks import Block, TextBlock, ThinkingBlock
-from loopagent.web.pages.contexts import Dock, Head
+from loopagent.web.pages.contexts import Dock, Head, models_of
 from loopagent.web.pages.facts import dock_of, event_of, head_of
 from loopagent.web.pages.streaming import GrowingText
 from loopagent.web.pages.transcript import Transcript
@@ -63,6 +63,7 @@ class Feed:
         self._orphans: list[tuple[EventId, e.Event]] = []
         self._oldest = 0
         self._head: Head | None = None
+        self._models = models_of(services.settings)
         self._dock = Dock()
         self._dock_is_stale = True
         self._ring: deque[_Payload] = deque()
@@ -163,7 +164,7 @@ class Feed:
         head = head_of(self._session, self._services.settings.limits)
         if head != self._head:
             self._head = head
-            html.append(partials.head(head))
+            html.append(partials.head(head, self._models))
         data = partials.message("".join(html), self._transcript.seq) if any(html) else b""
         if self._is_deleted:
             data += GONE
@@ -261,7 +262,7 @@ class Feed:
             seq = self._transcript.seq
             html = [self._missed(after)]
             if self._head is not None:
-                html.append(partials.head(self._head))
+                html.append(partials.head(self._head, self._models))
             html.append(partials.dock(self._session.id, self._dock))
             return self._position, seq, partials.message("".join(html), seq)
 

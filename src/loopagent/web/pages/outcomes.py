@@ -68,3 +68,10 @@ def images_in(content: Sequence[e.Block] | None) -> list[dict[str, object]]:
     """The sources of the images in a message or result."""
     blocks = [part for part in content or () if isinstance(part, e.SourceBlock)]
     return [part.source for part in blocks if part.type == "image"]
+
+
+def files_in(content: Sequence[e.Block] | None) -> list[str]:
+    """The names of the documents in a message."""
+    blocks = [part for part in content or () if isinstance(part, e.SourceBlock)]
+    titles = [(part.model_extra or {}).get("title") for part in blocks if part.type == "document"]
+    return [str(title or "Attached file") for title in titles]

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from loopagent.domain.ids import EventId, SessionId
 from loopagent.web.pages.blocks import Block, TextBlock, ThinkingBlock
-from loopagent.web.pages.contexts import Dock, Head
+from loopagent.web.pages.contexts import Dock, Head, Models
 from loopagent.web.pages.drawing import blocks_html, node_html, part_html
 from loopagent.web.pages.streaming import Piece
 
@@ -49,9 +49,14 @@ def remove(event_id: EventId) -> str:
     return partial(f"#b-{event_id}", "delete")
 
 
-def head(shown: Head) -> str:
-    return partial("#head", "innerMorph", part_html("_parts.html", "head", shown)) + partial(
-        "#choices", "innerMorph", part_html("_choices.html", "choices", shown)
+def head(shown: Head, offered: Models) -> str:
+    models = part_html("_choices.html", "models", shown, offered)
+    named = partial("#model-name", "innerMorph", str(escape(shown.model)))
+    named += partial("#models", "innerMorph", models)
+    return (
+        named
+        + partial("#head", "innerMorph", part_html("_parts.html", "head", shown))
+        + partial("#choices", "innerMorph", part_html("_choices.html", "choices", shown))
     )
 
 

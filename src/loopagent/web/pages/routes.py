@@ -9,6 +9,7 @@ from loopagent.web.pages import (
     asks,
     bill,
     comeback,
+    composing,
     export,
     finding,
     home,
@@ -24,7 +25,7 @@ from loopagent.web.pages import (
 from loopagent.web.pages.visit import lifespan
 
 router = APIRouter(lifespan=lifespan)
-for part in (home, finding, session, verbs, asks, comeback, queue, shelving, export):
+for part in (home, finding, session, verbs, asks, comeback, composing, queue, shelving, export):
     router.include_router(part.router)
 for part in (account, security, reference, install, usage, bill):
     router.include_router(part.router)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loopagent.domain import events as e
+from loopagent.web.pages.attachments import blocks_of
 from loopagent.web.pages.forms import event_id_of, read_form
 from loopagent.web.pages.visit import Visit, session_id_of
 
@@ -18,7 +19,10 @@ async def send(request: Request, session_id: str) -> Response:
     visit = Visit(request)
     known = session_id_of(session_id)
     form = await read_form(request)
-    content: list[e.Block] = [e.text_block(form.text("text"))]
+    text = form.text("text")
+    content = blocks_of(form.fields.get("attachment", ()))
+    if text.strip() or not content:
+        content.append(e.text_block(text))
     mode = form.line("mode")
     loop = {"mode": mode} if mode in {"steer", "interrupt"} else None
     message = e.UserMessage(id=event_id_of(form), content=content, loop=loop)

@@ -17,7 +17,7 @@ from loopagent.auth.principal import Principal
 from loopagent.domain.ids import LOCAL_USER, SessionId, is_session_id
 from loopagent.errors import InvalidRequestError, NotFoundError
 from loopagent.web.pages.assets import ASSETS, HOW_TO_BUILD
-from loopagent.web.pages.contexts import Models, Shell
+from loopagent.web.pages.contexts import Models, Shell, models_of
 from loopagent.web.pages.drawing import page
 from loopagent.web.pages.feeds import Feeds, open_feeds
 from loopagent.web.pages.listings import Listings, open_listings
@@ -64,9 +64,7 @@ class Visit:
     @property
     def models(self) -> Models:
         """The models on offer."""
-        settings = self.services.settings
-        names = dict.fromkeys((settings.model, *settings.models))
-        return Models(preset=settings.model, names=list(names))
+        return models_of(self.services.settings)
 
     @property
     def is_https(self) -> bool:
