@@ -66,7 +66,12 @@ async def tab(browser: Browser) -> AsyncIterator[Page]:
 
 def _matters(said: ConsoleMessage) -> bool:
     """Not that a server is stopped, or refuses what it should: the page has words for both."""
-    unreachable = "ERR_" in said.text or "sse:error" in said.text or "status of 4" in said.text
+    unreachable = (
+        "ERR_" in said.text
+        or "sse:error" in said.text
+        or "status of 4" in said.text
+        or "Failed to fetch" in said.text
+    )
     return said.type == "error" and not unreachable
 
 

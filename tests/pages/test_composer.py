@@ -135,7 +135,7 @@ async def test_another_model_is_chosen_below_the_field(
 ) -> None:
     await tab.goto(f"{server.url}/sessions/{session_id}")
     await expect(tab.locator("#model-name")).to_have_text("some-model")
-    await tab.get_by_role("button", name="Model", exact=True).click()
+    await tab.locator(".model-button").click()
     name = await tab.locator("#models button").first.inner_text()
     await tab.locator("#models button").first.click()
     await expect(tab.locator("#model-name")).to_have_text(name)

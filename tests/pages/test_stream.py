@@ -144,6 +144,10 @@ class Story:
         await self.add(_result(ask, output, is_error=not allow))
         if self._chance.random() < 0.7:
             await self.add(_result(agent, "It is there."))
+        ended = {"parent": agent.id, "background": False}
+        await self.add(
+            e.TaskEnded(task_id=agent.id, status="completed", summary="look", loop=ended)
+        )
 
 
 def _call(tool: str, given: e.Json, permission: str = "allow", **loop: str) -> e.AgentToolUse:

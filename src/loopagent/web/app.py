@@ -23,6 +23,7 @@ from loopagent.web.api import (
     usage,
 )
 from loopagent.web.api.once import Once
+from loopagent.web.compression import Compression
 from loopagent.web.errors import add_error_handlers
 from loopagent.web.pages import routes
 from loopagent.web.pages.errors import error_page
@@ -51,6 +52,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(routes.router, include_in_schema=False)
     if STATIC.is_dir():
         app.mount("/static", ImmutableFiles(directory=STATIC), name="static")
+    app.add_middleware(Compression)
     app.add_middleware(Gate, services=lambda: app.state.services)
     return app
 
