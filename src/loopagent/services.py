@@ -31,6 +31,7 @@ from loopagent.eventlog.log import EventLog
 from loopagent.sandbox.levels import Machine, choose
 from loopagent.scripted.model import ScriptedModel
 from loopagent.sessions.agents import Agents, Environments
+from loopagent.sessions.context import Context
 from loopagent.sessions.halting import Halt
 from loopagent.sessions.parked import Parked
 from loopagent.sessions.plans import Plans
@@ -67,6 +68,7 @@ class Services:
     spending: Spending
     queue: Queue
     rules: Rules
+    context: Context
     tasks: Tasks
     halt: Halt
     shelf: Shelf
@@ -176,6 +178,7 @@ async def _make_services(
         spending=Spending(database, event_log, settings.limits, supervisor),
         queue=Queue(database, event_log, sessions, supervisor.asides),
         rules=Rules(database, sessions),
+        context=Context(sessions, supervisor.asides),
         tasks=Tasks(database, event_log, sessions, supervisor.asides),
         halt=Halt(database, event_log, sessions, supervisor),
         shelf=shelf,

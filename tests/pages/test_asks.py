@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import httpx
 import pytest
 from playwright.async_api import Page, expect
@@ -147,6 +148,21 @@ async def test_a_plan_is_approved_with_its_edits(
     await expect(tab.get_by_text("Allowed by")).to_be_visible()
     rules = (await answer_of(server, session_id)).loop or {}
     assert [rule["tool"] for rule in rules["always"]] == ["Edit", "Write"]
+
+
+@pytest.mark.slow
+async def test_how_full_the_context_is_comes_from_the_agent(
+    server: RunningServer, http: httpx.AsyncClient
+) -> None:
+    headers = {"accept": "application/json"}
+    made = (await http.post("/v1/sessions", json={}, headers=headers)).json()
+    assert (await http.get(f"/sessions/{made['id']}/context")).status_code == 409
+    await http.get(f"/sessions/{made['id']}")
+    with anyio.fail_after(30):
+        while (page := await http.get(f"/sessions/{made['id']}/context")).status_code == 409:
+            await anyio.sleep(0.1)
+    assert "tokens, " in page.text
+    assert "System prompt" in page.text
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from loopagent.sandbox.program import cli_path
 log = logging.getLogger(__name__)
 
 _WITHIN = 10.0
+_CONTEXT_WITHIN = 30.0  # the first time, the model is asked for fifteen counts
 _INTERRUPT_WITHIN = 3.0
 
 
@@ -88,6 +89,11 @@ class Control:
     async def stop_task(self, task_id: str) -> None:
         """End one sub-agent or background command."""
         await self._ask({"subtype": "stop_task", "task_id": task_id})
+
+    async def context(self) -> dict[str, Any]:
+        """What the model's context holds: categories, totalTokens, maxTokens. Costs requests."""
+        with anyio.fail_after(_CONTEXT_WITHIN):
+            return dict(await self._client.get_context_usage())
 
     async def _total_cost(self) -> float:
         """The baseline of the first turn: the CLI's totals go on after a resume, and only a

@@ -136,9 +136,10 @@ class Runner:
         self._rulings.learn(verdict.rules)
         self._approvals.answer(event_id, verdict)
 
-    async def stop_task(self, task_id: str) -> None:
-        """End a sub-agent or a background command."""
-        await self._control.stop_task(task_id)
+    @property
+    def control(self) -> Control:
+        """For requests that have nothing to do with the turn."""
+        return self._control
 
     def set_model(self, model: str) -> None:
         """Use another model from the next request on."""

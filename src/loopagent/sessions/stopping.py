@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loopagent.domain.events import SendMode
 from loopagent.domain.ids import EventId, SessionId
@@ -41,8 +41,15 @@ class Asides:
         runner = self._runner(session_id)
         if runner is None:
             return False
-        await runner.stop_task(task_id)
+        await runner.control.stop_task(task_id)
         return True
+
+    async def context(self, session_id: SessionId) -> dict[str, Any] | None:
+        """What the model's context holds; None if no process of the session runs."""
+        runner = self._runner(session_id)
+        if runner is None or not runner.connected.is_set():
+            return None
+        return await runner.control.context()
 
     def _is_under_way(self, session_id: SessionId, event_id: EventId) -> bool:
         """Whether the turn that would be stopped is the message's own: the one before has ended."""

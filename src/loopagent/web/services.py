@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from loopagent.credentials.keywatch import KeyWatch
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.context import Context
     from loopagent.sessions.halting import Halt
     from loopagent.sessions.queueing import Queue
     from loopagent.sessions.rules import Rules
@@ -41,6 +42,8 @@ class Services(Protocol):
     def spending(self) -> Spending: ...
     @property
     def queue(self) -> Queue: ...
+    @property
+    def context(self) -> Context: ...
     @property
     def rules(self) -> Rules: ...
     @property

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from loopagent.domain import events as e
-from loopagent.domain.ids import EventId, RuleId
+from loopagent.domain.ids import EventId, RuleId, SessionId
 from loopagent.domain.rules import Rule, proposed
 from loopagent.errors import InvalidRequestError
 from loopagent.storage.asks import Ask
 from loopagent.web.pages import wishes
-from loopagent.web.pages.contexts import RuleLine, RulesPage
+from loopagent.web.pages.contexts import Shell
 from loopagent.web.pages.forms import Form, event_id_of, read_form
 from loopagent.web.pages.questions import answered_input
 from loopagent.web.pages.visit import Visit, number_of, session_id_of
 
 router = APIRouter(prefix="/sessions/{session_id}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLine:
+    id: RuleId
+    words: str
+    where: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesPage:
+    shell: Shell
+    session_id: SessionId
+    title: str
+    rules: Sequence[RuleLine]
 
 
 @router.post("/asks/{event_id}")

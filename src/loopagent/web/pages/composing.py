@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import anyio
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from loopagent.domain.ids import SessionId
 from loopagent.errors import InvalidRequestError
+from loopagent.sessions.context import ContextUse
+from loopagent.web.pages.contexts import Shell
 from loopagent.web.pages.forms import read_form
 from loopagent.web.pages.visit import FRESH, Visit, session_id_of
 from loopagent.workspaces.search import find_files
@@ -15,6 +20,14 @@ from loopagent.workspaces.search import find_files
 router = APIRouter(prefix="/sessions/{session_id}")
 
 _LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextPage:
+    shell: Shell
+    session_id: SessionId
+    title: str
+    use: ContextUse
 
 
 @router.get("/files")
@@ -26,6 +39,17 @@ async def files(request: Request, session_id: str) -> Response:
     root = visit.services.workspaces.folder(session.id).workspace
     found = await anyio.to_thread.run_sync(find_files, root, query)
     return JSONResponse(found, headers=FRESH)
+
+
+@router.get("/context")
+async def context(request: Request, session_id: str) -> Response:
+    visit = Visit(request)
+    session = await visit.services.sessions.get(visit.who, session_id_of(session_id))
+    use = await visit.services.context.of(visit.who, session.id)
+    shell = visit.shell("Context", "session")
+    title = session.title or "Untitled"
+    page = ContextPage(shell=shell, session_id=session.id, title=title, use=use)
+    return visit.page("context.html", page)
 
 
 @router.post("/model")

@@ -9,7 +9,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from loopagent.config import Settings
-from loopagent.domain.ids import EventId, RuleId, SessionId
+from loopagent.domain.ids import EventId, SessionId
 from loopagent.web.pages.rows import Command, Find, Listing, Row
 
 
@@ -211,22 +211,6 @@ class OutputPage:
     name: str
     subject: str
     output: Markup
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleLine:
-    id: RuleId
-    words: str
-    where: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RulesPage:
-    shell: Shell
-    session_id: SessionId
-    title: str
-    rules: Sequence[RuleLine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """One session's transcript, followed once and rendered once for all who watch it.
 
-A feed folds the log as it grows, renders what changed at most every 50 ms, and keeps the rendered
+A feed folds the log as it grows, renders what changed at most every 40 ms, and keeps the rendered
 bytes in a bounded ring. Viewers read the ring at their own pace; one that falls behind, or comes
 back, gets what it has missed from the fold. So a viewer costs a position, never a rendering.
 """
@@ -37,7 +37,7 @@ SHOWN = 100  # top-level blocks on a fresh page
 KEPT = 600  # blocks that a feed remembers
 RING = 256  # payloads that a viewer may be behind
 RING_BYTES = 2_000_000
-TICK = 0.05
+TICK = 0.04
 BYTES_PER_SECOND = 400_000  # of a growing text: large ones go out less often
 PING_EVERY = 10.0
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
