@@ -47,5 +47,6 @@ export function keepTime(): void {
     element.title = new Date(element.dateTime).toLocaleString();
   }
   tick();
+  document.addEventListener("htmx:after:swap", localize);
   setInterval(tick, 1000);
 }

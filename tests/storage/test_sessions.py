@@ -11,14 +11,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Connection, create_engine, func, select
 
-from loopagent.domain.ids import LOCAL_USER, AgentId, EventId, UserId, new_session_id
+from loopagent.domain.ids import LOCAL_USER, AgentId, EventId, UserId, new_rule_id, new_session_id
+from loopagent.domain.rules import Rule
 from loopagent.domain.session import Session
 from loopagent.errors import ConflictError, InvalidRequestError, NotFoundError
-from loopagent.storage import asks, blobs, drafts, events, grants, queue, search, sessions, tasks
+from loopagent.storage import (
+    asks,
+    blobs,
+    drafts,
+    events,
+    grants,
+    queue,
+    rules,
+    search,
+    sessions,
+    tasks,
+)
 from loopagent.storage.address import server_url
 from loopagent.storage.asks import Ask
 from loopagent.storage.database import Database
 from loopagent.storage.drafts import SavedDraft
+from loopagent.storage.rules import StoredRule
 from loopagent.storage.schema import metadata
 from loopagent.storage.search import Text
 from loopagent.storage.sessions import SessionQuery
@@ -193,6 +206,16 @@ def fill(conn: Connection, session: Session) -> None:
     drafts.save(conn, session.id, SavedDraft(event_id, "agent.message", "so far"))
     queue.push(conn, session.id, event_id, "{}", LOCAL_USER)
     grants.replace(conn, session.id, "hash of " + session.id)
+    rules.put(
+        conn,
+        StoredRule(
+            id=new_rule_id(),
+            owner=LOCAL_USER,
+            rule=Rule(tool="Bash", kind="exact", subject="make"),
+            created_at=NOON,
+            session_id=session.id,
+        ),
+    )
     tasks.put(
         conn,
         RunningTask(

@@ -56,12 +56,8 @@ class Runner:
         self._preface = plan.preface
         repeats = Repeats(plan.done)
         self._translator = Translator(self._judge, plan.recovery, repeats)
-        self._approvals = Approvals(
-            self._judge,
-            self._translator.event_of,
-            port.waiting,
-            repeats,
-        )
+        event_of = self._translator.event_of
+        self._approvals = Approvals(self._judge, event_of, port.waiting, repeats)
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._send, self._inbox = anyio.create_memory_object_stream[Callable[[], Any]](_INBOX)
         options = build_options(
