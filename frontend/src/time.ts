@@ -49,4 +49,7 @@ export function keepTime(): void {
   tick();
   document.addEventListener("htmx:after:swap", localize);
   setInterval(tick, 1000);
+  // What has just come shows the reader's own time at once.
+  const blocks = document.getElementById("blocks");
+  if (blocks) new MutationObserver(localize).observe(blocks, { childList: true });
 }
