@@ -100,10 +100,6 @@ class Runner:
         """True once the process is about to end; it takes no more prompts."""
         return self._scope.cancel_called
 
-    @property
-    def pid(self) -> int | None:
-        return self._control.pid
-
     # -- what others may ask of a runner ----------------------------------------------------
 
     def prompt(self, prompt: Prompt) -> None:

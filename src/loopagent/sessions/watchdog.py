@@ -45,7 +45,7 @@ class Watchdog:
                     log.exception("%s can't be watched", run.session_id)
 
     async def _look_at_memory(self, run: Run) -> None:
-        pid = run.runner.pid if run.runner is not None else None
+        pid = run.runner.control.pid if run.runner is not None else None
         if pid is None:
             return
         limit = self._limits.memory
