@@ -44,13 +44,17 @@ class Approvals:
         self._verdicts: dict[EventId, Verdict] = {}
         self._changed = anyio.Event()
         self.open = 0
-        self.waiting_since: float | None = None  # of the monotonic clock
+        self._since: float | None = None  # of the monotonic clock
 
     def answer(self, event_id: EventId, verdict: Verdict) -> None:
         """Give the answer to an ask."""
         self._verdicts[event_id] = verdict
-        self.waiting_since = None
         self.wake()
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest open ask came; None if none is open or an answer is being passed on."""
+        return None if self._verdicts else self._since
 
     def wake(self) -> None:
         """Something changed: a verdict came, or a call has got its event."""
@@ -97,7 +101,7 @@ class Approvals:
         if event_id in self._verdicts:
             return self._verdicts.pop(event_id)
         self.open += 1
-        self.waiting_since = self.waiting_since or time.monotonic()
+        self._since = self._since or time.monotonic()
         try:
             # From here on `answer` is heard; what was answered before is known to the log.
             known = await self._waiting(event_id)
@@ -109,7 +113,7 @@ class Approvals:
         finally:
             self.open -= 1
             if not self.open:
-                self.waiting_since = None
+                self._since = None
         return self._verdicts.pop(event_id)
 
     async def _logged(self, tool_use_id: str) -> EventId | None:

@@ -18,6 +18,7 @@ from claude_agent_sdk import ClaudeSDKClient
 
 from loopagent.agent.ports import Prompt
 from loopagent.domain.ids import prompt_uuid
+from loopagent.errors import AgentError
 from loopagent.sandbox.processes import program_below
 from loopagent.sandbox.program import cli_path
 
@@ -102,11 +103,14 @@ class Control:
         return float(answer.get("session", {}).get("total_cost_usd") or 0.0)
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        with anyio.fail_after(_WITHIN):
+        with anyio.move_on_after(_WITHIN):
             answer: dict[str, Any] = await self._client._query._send_control_request(  # noqa: SLF001
                 request
             )
-        return answer
+            return answer
+        raise AgentError(
+            "process_hung_error", "The agent process does not react. Stop the session's turn."
+        )
 
 
 async def as_input(prompt: Prompt, **more: str) -> AsyncIterator[dict[str, Any]]:

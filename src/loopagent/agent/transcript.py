@@ -50,7 +50,7 @@ def point_to_end(transcript: Path) -> None:
     parents = {e["uuid"]: e.get("parentUuid") for e in entries if "uuid" in e}
     at = last.get("uuid") if last is not None else None
     while at is not None and at != named:
-        at = parents.get(at)
+        at = parents.pop(at, None)  # once each: an agent may have written a circle
     if named is None or last is None or at == named:
         return  # what is named leads to the end
     line = {"type": "last-prompt", "leafUuid": last["uuid"], "sessionId": last.get("sessionId")}

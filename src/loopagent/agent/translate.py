@@ -176,7 +176,7 @@ class Translator:
             self._parents[event_id] = parent
         if block.name.startswith("mcp__"):
             self._mcp_calls.add(event_id)
-            _, server, name = block.name.split("__", 2)
+            server, _, name = block.name.removeprefix("mcp__").partition("__")
             yield Emit(
                 e.AgentMcpToolUse(
                     id=event_id,

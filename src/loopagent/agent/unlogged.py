@@ -69,10 +69,11 @@ def _branch(entries: Sequence[Entry], prompt: str) -> list[Entry]:
     branch: list[Entry] = []
     at = next((entry["uuid"] for entry in reversed(entries) if "uuid" in entry), None)
     while at in by_id:
-        branch.append(by_id[at])
+        entry = by_id.pop(at)  # once each: an agent may have written a circle
+        branch.append(entry)
         if at == prompt:
             return branch[::-1]
-        at = by_id[at].get("parentUuid")
+        at = entry.get("parentUuid")
     return []
 
 

@@ -184,8 +184,8 @@ class CredentialProxy:
                 f"model: {model} is not among those allowed here. Choose another one.",
             )
         if path != COUNT_TOKENS:
-            size = passing.request.content_length or 0
-            passing.call = await self._budgets.admit(session_id, body, size)
+            # Not what the request says of its length: it need not say, and may lie.
+            passing.call = await self._budgets.admit(session_id, body, len(encode(body)))
         assert self._client is not None
         headers = sent_headers(passing.request.headers)
         betas = ",".join(passing.request.headers.getall("anthropic-beta", []))

@@ -39,6 +39,7 @@ class Comeback:
     """Brings cut turns back, as the policy of their session says.
 
     begin: starts a process that runs a cut turn again.
+    at_work: whether a process has the session's turn.
     deliver: gives the next message to the session's process.
     reset_of: when the limit that last refused a session's request will be over, if that is known.
     """
@@ -52,6 +53,7 @@ class Comeback:
         *,
         begin: Begin,
         deliver: Deliver,
+        at_work: Callable[[SessionId], bool],
         reset_of: ResetOf,
     ) -> None:
         self._database = database
@@ -59,16 +61,22 @@ class Comeback:
         self._records = records
         self._begin = begin
         self._deliver = deliver
+        self._at_work = at_work
         self._reset_of = reset_of
         self._limit_pause = settings.limit_pause_seconds
         self._limit_hours = settings.limit_hours
         self._parked = 0
+        self._waiting: set[SessionId] = set()
+        self._lost: set[SessionId] = set()
 
     async def after_loss(self, session_id: SessionId, error: AgentError | None = None) -> None:
         """A turn's process ended before the turn did; without an error the server had ended."""
         session = await self._session(session_id)
         if not session.is_busy:
-            return  # interrupted meanwhile
+            await self.go_on(session_id)  # interrupted meanwhile
+            return
+        if self._at_work(session_id):
+            return  # an answer was faster
         cut = await read_cut_turn(self._database, self._log, session_id)
         if cut is None or cut.is_interrupted:
             await self.end(session_id, "interrupted")
@@ -85,7 +93,9 @@ class Comeback:
     async def after_answer(self, session_id: SessionId) -> None:
         """The last ask of a turn was answered, and the process that asked is gone."""
         cut = await read_cut_turn(self._database, self._log, session_id)
-        if cut is not None:
+        if cut is None:
+            await self.end(session_id, "interrupted")
+        else:
             self._begin(session_id, cut.prompt, replace(cut, is_answered=True))
 
     async def go_on(self, session_id: SessionId) -> None:
@@ -104,9 +114,21 @@ class Comeback:
         if not outcome.rows:
             return False
         cut = await read_cut_turn(self._database, self._log, session_id)
-        if cut is not None:
+        if cut is None:
+            await self.end(session_id, "interrupted")
+        else:
             self._begin(session_id, cut.prompt, cut)
         return True
+
+    async def look_for_lost(self, has_run: Callable[[SessionId], bool]) -> list[SessionId]:
+        """Sessions that are busy in the log alone, now and at the last look.
+
+        A write of a turn's end that has failed leaves such a one, whatever the cause.
+        """
+        found = await self._database.read(sessions.running)
+        lost = {id for id in found if not has_run(id) and id not in self._waiting}
+        again, self._lost = lost & self._lost, lost
+        return list(again)
 
     async def is_due(self, session_id: SessionId, cut: CutTurn) -> bool:
         """Whether a cut turn still waits to be taken up: it may have been ended meanwhile."""
@@ -139,7 +161,7 @@ class Comeback:
                 await self._records.set_aside(session.id)
             attempt = {"attempt": cut.attempts + 1, "max_attempts": aftermath.MAX_ATTEMPTS}
             await self._reschedule(session.id, {**cause, **attempt})
-            await anyio.sleep(aftermath.pause_before(cut, error))
+            await self._wait(session.id, aftermath.pause_before(cut, error))
             await self._begin_if_due(session.id, cut)
 
     async def _after_limit(self, session: Session, cut: CutTurn, error: AgentError) -> None:
@@ -165,15 +187,23 @@ class Comeback:
     async def _go_on_at(self, session_id: SessionId, cut: CutTurn, moment: datetime) -> None:
         self._parked += 1
         try:
-            await anyio.sleep(max(0.0, (moment - e.now()).total_seconds()))
+            await self._wait(session_id, (moment - e.now()).total_seconds())
         finally:
             self._parked -= 1
         await self._begin_if_due(session_id, replace(cut, limits=cut.limits + 1))
 
+    async def _wait(self, session_id: SessionId, seconds: float) -> None:
+        self._waiting.add(session_id)
+        try:
+            await anyio.sleep(max(0.0, seconds))
+        finally:
+            self._waiting.discard(session_id)
+
     async def _begin_if_due(self, session_id: SessionId, cut: CutTurn) -> None:
         session = await self._session(session_id)
-        if session.status != "rescheduling":
-            return  # it was interrupted meanwhile
+        is_due = session.status == "rescheduling" and await self.is_due(session_id, cut)
+        if not is_due or self._at_work(session_id):
+            return  # it was interrupted meanwhile, or somebody else has taken it up
         prompt = cut.prompt
         if cut.limits:
             # The refusal ended the turn for the CLI: the same prompt would say nothing to it.

@@ -61,10 +61,10 @@ class Halt:
         try:
             outcome = await self._database.write(hold)
             self._log.published(session_id, outcome.rows)
-            for task in await self._database.read(lambda conn: tasks.running(conn, session_id)):
-                await self._runs.asides.stop_task(session_id, task.task_id)
             for row in outcome.rows:
                 if row.type == "user.interrupt":
                     await self._runs.interrupt(session_id, row.seq)
+            for task in await self._database.read(lambda conn: tasks.running(conn, session_id)):
+                await self._runs.asides.stop_task(session_id, task.task_id)
         except LoopError as error:  # deleted meanwhile, say: the others are stopped all the same
             log.warning("%s was not stopped: %s", session_id, error.message)

@@ -7,6 +7,7 @@ from functools import partial
 
 from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
+from loopagent.errors import LoopError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import steering, turns
 from loopagent.sessions.outcome import Outcome
@@ -30,9 +31,17 @@ class Parked:
 
     async def go_on(self) -> None:
         """The key is taken now: turns that go on by themselves do so, in the order they ended."""
-        waiting = await self._database.read(sessions.without_key)
+        try:
+            waiting = await self._database.read(sessions.without_key)
+        except LoopError as error:
+            log.warning("sessions that wait for the key can't be read: %s", error.message)
+            return
         for session_id in waiting:
-            outcome = await self._database.write(partial(self._take_up, session_id))
+            try:
+                outcome = await self._database.write(partial(self._take_up, session_id))
+            except LoopError as error:  # deleted meanwhile, say: the others go on all the same
+                log.warning("%s does not go on: %s", session_id, error.message)
+                continue
             self._log.published(session_id, outcome.rows)
             if outcome.prompt is not None:
                 self._runs.deliver(session_id, outcome.prompt)
@@ -41,8 +50,10 @@ class Parked:
 
     def _take_up(self, session_id: SessionId, conn: Connection) -> Outcome:
         session = sessions.get(conn, session_id, lock=True)
-        if session.is_busy or not session.waits_for_key or session.recovery != "auto":
+        put_away = session.held or session.trashed_at or session.archived_at
+        waits = session.waits_for_key and not session.is_busy
+        if put_away or not waits or session.recovery != "auto":
             return Outcome()
         message = e.UserMessage(content=[e.text_block(_GO_ON)], loop={"goes_on": True})
         rows = turns.begin(self._log, conn, session, message)
-        return Outcome(rows=rows, prompt=steering.prompt_of(message))
+        return Outcome(rows=rows, prompt=steering.prompt_of(message, rows[0].seq))

@@ -13,6 +13,7 @@ from loopagent.eventlog.log import EventLog
 from loopagent.storage import events
 from loopagent.storage.database import Connection, Database
 
+_MESSAGES = 200  # steering messages of one turn that are looked past
 _ROWS = 5000  # a turn longer than this is recovered from its last rows
 
 
@@ -45,27 +46,31 @@ async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId
     draft = await log.take_draft(session_id)
 
     def read(conn: Connection) -> CutTurn | None:
-        rows = events.page(conn, session_id, limit=_ROWS, order="desc")
-        turn: list[e.Event] = []
-        for row in rows:
-            event = e.parse_event(row.body)
-            turn.append(event)
-            if isinstance(event, e.UserMessage) and not event.joined:
-                break
-        turn.reverse()
-        if not turn or not isinstance(turn[0], e.UserMessage):
+        first = _beginning(conn, session_id)
+        if first is None:
             return None
+        rows = events.page(conn, session_id, after=first.seq or 0, limit=_ROWS, order="desc")
+        turn: list[e.Event] = [first, *(e.parse_event(row.body) for row in reversed(rows))]
         is_message = draft is not None and draft.kind == "agent.message"
         recovery = Recovery(
             calls=_open_calls(turn),
             draft_id=draft.event_id if draft is not None and is_message else None,
             draft_text=draft.text if draft is not None and is_message else "",
         )
-        first = turn[0]
         prompt = Prompt(event_id=first.id, content=list(first.content))
         return CutTurn(prompt=prompt, recovery=recovery, events=tuple(turn), **_history(turn))
 
     return await database.read(read)
+
+
+def _beginning(conn: Connection, session_id: SessionId) -> e.UserMessage | None:
+    """The message that began the newest turn: those that joined it came later."""
+    rows = events.page(conn, session_id, types=("user.message",), limit=_MESSAGES, order="desc")
+    for row in rows:
+        event = e.parse_event(row.body)
+        if isinstance(event, e.UserMessage) and not event.joined:
+            return event
+    return None
 
 
 def _history(turn: list[e.Event]) -> dict[str, Any]:

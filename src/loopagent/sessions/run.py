@@ -61,6 +61,12 @@ class Run:
         ending = self.runner is not None and self.runner.is_closing
         return not ending and not self.scope.cancel_called
 
+    @property
+    def has_turn(self) -> bool:
+        """True while it works on a turn, or is about to."""
+        busy = self.runner is not None and self.runner.is_busy
+        return self.takes_prompts and (busy or self.prompt is not None)
+
     def end(self) -> None:
         """End the process; the next message gets a new one."""
         if self.runner is not None:

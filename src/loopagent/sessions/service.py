@@ -183,7 +183,12 @@ class Sessions:
         if session.is_busy or not stopped:
             raise ConflictError("There is nothing to resume. Send a message to go on.")
         if not await self._runs.resume(session_id, who.name):
-            await self._message(who, session_id, _go_on())
+            outcome = await self._write(
+                session_id,
+                lambda conn: turns.go_on_with(self._log, conn, session_id, who.user_id, _go_on()),
+            )
+            if outcome.prompt is not None:
+                self._runs.deliver(session_id, outcome.prompt)
         return await self.get(who, session_id)
 
     async def _release(self, who: Principal, session_id: SessionId) -> Session:
@@ -197,13 +202,8 @@ class Sessions:
 
     async def archive(self, who: Principal, session_id: SessionId) -> Session:
         """Make a session read-only; raises ConflictError while it is busy."""
-        session = await self.get(who, session_id)
-        if session.archived_at is not None:
-            return session
-        if session.is_busy:
-            raise ConflictError("The session is running. Interrupt it first, then archive it.")
-        archived = {"archived_at": e.now().isoformat()}
-        await self._append(session_id, e.SessionUpdated.model_validate(archived))
+        await self.get(who, session_id)
+        await self._write(session_id, lambda conn: turns.archive(self._log, conn, session_id))
         await self._runs.end(session_id)
         return await self.get(who, session_id)
 

@@ -7,7 +7,6 @@ turn that was under way is found, marked and run again.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -24,12 +23,13 @@ from loopagent.errors import AgentError, LoopError
 from loopagent.eventlog.log import EventLog
 from loopagent.sessions import turns
 from loopagent.sessions.comeback import Comeback, ResetOf
+from loopagent.sessions.house import House
 from loopagent.sessions.patience import OfSession, persist
 from loopagent.sessions.places import Places
 from loopagent.sessions.plans import Plans
 from loopagent.sessions.port import SessionPort
 from loopagent.sessions.recovery import CutTurn
-from loopagent.sessions.run import Run, close_idle_since, close_waiting_since
+from loopagent.sessions.run import Run
 from loopagent.sessions.stopping import Asides
 from loopagent.sessions.tasks import close_all_tasks, close_tasks
 from loopagent.storage import sessions
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TICK = 1.0
 _END_WITHIN = 15.0
 
 
@@ -63,7 +62,6 @@ class Supervisor:
         load_runner: Callable[[], Awaitable[type[Runner]]],
         reset_of: ResetOf,
     ) -> None:
-        self._settings = settings
         self._database = database
         self._log = event_log
         self._plans = plans
@@ -77,11 +75,19 @@ class Supervisor:
             settings,
             begin=lambda sid, prompt, cut: self._start(sid, prompt=prompt, cut=cut),
             deliver=self.deliver,
+            at_work=self._is_at_work,
             reset_of=reset_of,
         )
         self._runs: dict[SessionId, Run] = {}
         self.asides = Asides(self._runs, self.interrupt)
         self._places = Places(settings.max_live, lambda: self.live)
+        self._house = House(
+            settings,
+            self._comeback,
+            live=lambda: self.live,
+            has_run=self._runs.__contains__,
+            take_up=lambda session_id: self._spawn(self._comeback.after_loss, session_id),
+        )
         self._tasks: TaskGroup | None = None
         self._closing = False
         self.level = plans.level
@@ -92,7 +98,7 @@ class Supervisor:
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self._load, name="load runner")
-            tasks.start_soon(self._keep_house, name="keep house")
+            tasks.start_soon(self._house.keep, name="keep house")
             if self.level != "none":
                 watchdog = self._plans.watchdog(lambda: self.live)
                 tasks.start_soon(watchdog.run, name="watchdog")
@@ -167,8 +173,6 @@ class Supervisor:
             with anyio.move_on_after(_END_WITHIN):
                 await run.done.wait()
 
-    # -- recovery ---------------------------------------------------------------------------
-
     async def recover(self) -> int:
         """Run again what was under way when the server ended; gives the number of sessions."""
         found = await self._database.read(sessions.running)
@@ -196,6 +200,8 @@ class Supervisor:
             return
         before = self._runs.get(session_id)
         if before is not None and cut is not None:
+            if before.has_turn:
+                return
             # A process that was only kept warm knows nothing of the cut turn.
             before.scope.cancel()
         run = Run(session_id, prompt=prompt, cut=cut)
@@ -257,6 +263,8 @@ class Supervisor:
                 await self._plans.records.leave_out(run.session_id, refused)
         except LoopError as failure:
             log.warning("%s: the grant stays in the database: %s", run.session_id, failure.message)
+        except Exception:  # one session's folder must not end the server
+            log.exception("%s could not be cleaned up", run.session_id)
         finally:
             if self._runs.get(run.session_id) is run:
                 del self._runs[run.session_id]
@@ -267,17 +275,14 @@ class Supervisor:
         following = run.runner.following if run.runner is not None else None
         if following is not None:
             self._start(run.session_id, prompt=following)
-        elif wanted and (error is not None or not run.scope.cancel_called):
+        elif error is not None or (wanted and not run.scope.cancel_called):
             self._spawn(lambda sid: self._comeback.after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
             self._spawn(self._comeback.go_on, run.session_id)
 
-    async def _keep_house(self) -> None:
-        while True:
-            await anyio.sleep(_TICK)
-            now = time.monotonic()
-            close_idle_since(self.live, now - self._settings.idle_minutes * 60)
-            close_waiting_since(self.live, now - self._settings.ask_minutes * 60)
+    def _is_at_work(self, session_id: SessionId) -> bool:
+        run = self._runs.get(session_id)
+        return run is not None and run.has_turn
 
     async def _load(self) -> None:
         self._runner_type = await self._load_runner()

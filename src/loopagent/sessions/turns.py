@@ -13,7 +13,7 @@ from loopagent.agent.ports import Verdict
 from loopagent.domain import events as e
 from loopagent.domain.ids import EventId, SessionId, UserId
 from loopagent.domain.session import Session
-from loopagent.errors import SessionArchivedError
+from loopagent.errors import ConflictError, SessionArchivedError
 from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import beside, steering
 from loopagent.sessions.outcome import Outcome
@@ -61,6 +61,26 @@ def send_message(
     begun = begin(log, conn, sessions.get(conn, session_id), message)
     prompt = steering.prompt_of(message, begun[0].seq)
     return Outcome(rows=[*released, *begun], answer=begun[0].body, prompt=prompt)
+
+
+def go_on_with(
+    log: EventLog, conn: Connection, session_id: SessionId, owner: UserId, message: e.UserMessage
+) -> Outcome:
+    """Begin a turn that goes on with the last one; nothing if somebody has begun one already."""
+    if writable(conn, session_id).is_busy:
+        return Outcome()
+    return send_message(log, conn, session_id, owner, message)
+
+
+def archive(log: EventLog, conn: Connection, session_id: SessionId) -> Outcome:
+    """Make a session read-only; raises ConflictError while it is busy."""
+    session = sessions.get(conn, session_id, lock=True)
+    if session.archived_at is not None:
+        return Outcome()
+    if session.is_busy:
+        raise ConflictError("The session is running. Interrupt it first, then archive it.")
+    archived = e.SessionUpdated.model_validate({"archived_at": e.now().isoformat()})
+    return Outcome(rows=log.append_in(conn, session_id, [archived]))
 
 
 def end_turn(

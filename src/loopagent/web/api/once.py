@@ -146,9 +146,11 @@ class Once:
         request.state.seed = known.text
         try:
             response = await handle(request)
-        except Exception:
-            # It was refused or has failed: the next try is a new one.
-            await self._note(lambda conn: idempotency.forget(conn, owner, key.text))
+        except Exception as error:
+            # Refused is as if never tried. What has failed may have had its effect all the same:
+            # the next try makes the same ids, and finds it.
+            if isinstance(error, LoopError) and error.status < 500:
+                await self._note(lambda conn: idempotency.forget(conn, owner, key.text))
             raise
         body = bytes(response.body)
         if not isinstance(response, EventStream) and len(body) <= _MOST_BYTES:
