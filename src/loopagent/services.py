@@ -31,7 +31,9 @@ from loopagent.eventlog.log import EventLog
 from loopagent.sandbox.levels import Machine, choose
 from loopagent.scripted.model import ScriptedModel
 from loopagent.sessions.agents import Agents, Environments
+from loopagent.sessions.checkpoints import Checkpoints, Keeper
 from loopagent.sessions.context import Context
+from loopagent.sessions.files import Files
 from loopagent.sessions.halting import Halt
 from loopagent.sessions.parked import Parked
 from loopagent.sessions.plans import Plans
@@ -72,6 +74,8 @@ class Services:
     tasks: Tasks
     halt: Halt
     shelf: Shelf
+    files: Files
+    checkpoints: Checkpoints
     supervisor: Supervisor
     upstream: Upstream
     key: KeyWatch
@@ -107,8 +111,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             launcher=launcher,
         )
         reset_of = gateway.limits.reset_of
+        keeper = await stack.enter_async_context(Keeper(workspaces).open())
         supervisor = Supervisor(
-            settings, database, event_log, plans, load_runner=_load_runner, reset_of=reset_of
+            settings,
+            database,
+            event_log,
+            plans,
+            load_runner=_load_runner,
+            reset_of=reset_of,
+            rested=keeper.rested,
         )
         await stack.enter_async_context(supervisor.open())
         parked = Parked(database, event_log, supervisor)
@@ -118,6 +129,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             event_log=event_log,
             workspaces=workspaces,
             supervisor=supervisor,
+            keeper=keeper,
             upstream=upstream,
             key=gateway.key,
         )
@@ -144,6 +156,7 @@ async def _make_services(
     event_log: EventLog,
     workspaces: Workspaces,
     supervisor: Supervisor,
+    keeper: Keeper,
     upstream: Upstream,
     key: KeyWatch,
 ) -> Services:
@@ -182,6 +195,8 @@ async def _make_services(
         tasks=Tasks(database, event_log, sessions, supervisor.asides),
         halt=Halt(database, event_log, sessions, supervisor),
         shelf=shelf,
+        files=Files(sessions=sessions, workspaces=workspaces, log=event_log, keeper=keeper),
+        checkpoints=Checkpoints(sessions=sessions, event_log=event_log, keeper=keeper),
         supervisor=supervisor,
         upstream=upstream,
         key=key,

@@ -25,10 +25,12 @@ from loopagent.domain.content import (
     plain_text,
     text_block,
 )
+from loopagent.domain.failure import ErrorBody, RetryStatusBody
 from loopagent.domain.ids import EventId, new_event_id
 from loopagent.domain.text import well_formed_json
 
-__all__ = ["Block", "Json", "OtherBlock", "SourceBlock", "TextBlock", "plain_text", "text_block"]
+__all__ = ["Block", "ErrorBody", "Json", "OtherBlock", "RetryStatusBody", "SourceBlock"]
+__all__ += ["TextBlock", "plain_text", "text_block"]
 
 SendMode = Literal["queue", "steer", "interrupt"]
 
@@ -41,7 +43,7 @@ class _Event(Record):
 
 
 class UserMessage(_Event):
-    """`loop`: {mode: how it was sent while a turn ran, joined: it entered a turn under way}."""
+    """`loop`: {mode: how it was sent, joined: it entered a turn under way, told: words before it}."""
 
     type: Literal["user.message"] = "user.message"
     content: list[Block]
@@ -159,16 +161,6 @@ class SessionUsage(_Event):
     usage: Json
 
 
-class RetryStatusBody(Record):
-    type: Literal["retrying", "exhausted", "terminal"]
-
-
-class ErrorBody(Record):
-    type: str
-    message: str
-    retry_status: RetryStatusBody
-
-
 class SessionError(_Event):
     """`loop`: {attempt?, max_retries?, retry_in_ms?} while the CLI retries by itself."""
 
@@ -216,6 +208,13 @@ class Stopping(_Event):
     step: str
 
 
+class WorkspaceChanged(_Event):
+    """A person has changed files: the agent is told with the next message. `loop`: {by: a name}."""
+
+    type: Literal["loop.workspace_changed"] = "loop.workspace_changed"
+    summary: str
+
+
 class UnknownEvent(_Event):
     """An event of a type that this version doesn't know, kept verbatim."""
 
@@ -246,6 +245,7 @@ KnownEvent = (
     | TaskStarted
     | TaskEnded
     | Stopping
+    | WorkspaceChanged
 )
 Event = KnownEvent | UnknownEvent
 UserEvent = UserMessage | UserInterrupt | UserToolConfirmation

@@ -18,6 +18,7 @@ class SessionPort:
     """Implements the agent room's Port for one session.
 
     settled: waits until what the turn has spent is written, so that its end can tell.
+    rested: is told the place of the turn's end in the log.
     """
 
     def __init__(
@@ -26,11 +27,13 @@ class SessionPort:
         log: EventLog,
         session_id: SessionId,
         settled: Callable[[SessionId], Awaitable[None]] | None = None,
+        rested: Callable[[SessionId, int], None] | None = None,
     ) -> None:
         self._database = database
         self._log = log
         self._session_id = session_id
         self._settled = settled
+        self._rested = rested
         self._live = log.live(session_id)
 
     async def emit(self, events: Sequence[Event]) -> None:
@@ -64,6 +67,9 @@ class SessionPort:
             lambda conn: turns.end_turn(self._log, conn, self._session_id, events)
         )
         self._log.published(self._session_id, outcome.rows)
+        ends = [row.seq for row in outcome.rows if row.type == "session.status_idle"]
+        if ends and self._rested is not None:
+            self._rested(self._session_id, ends[-1])
         return outcome.prompt
 
     async def steers(self, *, with_logged: bool) -> Sequence[Steer]:

@@ -10,6 +10,7 @@ from loopagent.agent.ports import OpenCall, Prompt, Recovery
 from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
 from loopagent.eventlog.log import EventLog
+from loopagent.sessions.steering import prompt_of
 from loopagent.storage import events
 from loopagent.storage.database import Connection, Database
 
@@ -57,7 +58,7 @@ async def read_cut_turn(database: Database, log: EventLog, session_id: SessionId
             draft_id=draft.event_id if draft is not None and is_message else None,
             draft_text=draft.text if draft is not None and is_message else "",
         )
-        prompt = Prompt(event_id=first.id, content=list(first.content))
+        prompt = prompt_of(first)
         return CutTurn(prompt=prompt, recovery=recovery, events=tuple(turn), **_history(turn))
 
     return await database.read(read)

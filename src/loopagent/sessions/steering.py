@@ -86,7 +86,10 @@ def to_hand_over(conn: Connection, session_id: SessionId, *, with_logged: bool) 
 
 
 def prompt_of(message: e.UserMessage, seq: int = 0) -> Prompt:
-    return Prompt(event_id=message.id, content=list(message.content), seq=seq)
+    """What the agent is given: the message, after what it is told with it."""
+    told = (message.loop or {}).get("told")
+    first = [e.text_block(told)] if told else []
+    return Prompt(event_id=message.id, content=[*first, *message.content], seq=seq)
 
 
 def with_loop(message: e.UserMessage, **fields: object) -> e.UserMessage:

@@ -50,6 +50,7 @@ class Supervisor:
 
     load_runner: gives the Runner class, which takes most of a second to import.
     reset_of: when the limit that a session met at the model's API is over, if that is known.
+    rested: is told when a turn has ended, and where in the log.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Supervisor:
         *,
         load_runner: Callable[[], Awaitable[type[Runner]]],
         reset_of: ResetOf,
+        rested: Callable[[SessionId, int], None] | None = None,
     ) -> None:
         self._database = database
         self._log = event_log
         self._plans = plans
         self._load_runner = load_runner
+        self._rested = rested
         self._runner_type: type[Runner] | None = None
         self._loaded = anyio.Event()
         self._comeback = Comeback(
@@ -241,7 +244,9 @@ class Supervisor:
             run.prompt = None
             return
         plan = await self._plans.make(run.session_id, run.cut)
-        port = SessionPort(self._database, self._log, run.session_id, self._plans.settled)
+        port = SessionPort(
+            self._database, self._log, run.session_id, self._plans.settled, self._rested
+        )
         run.runner = self._runner_type(plan, port, self._plans.resolver(run.session_id))
         if run.cut is not None and not run.cut.is_answered:
             await port.emit([e.SessionStatusRunning()])

@@ -16,6 +16,7 @@ from loopagent.domain.session import Session
 from loopagent.errors import ConflictError, SessionArchivedError
 from loopagent.eventlog.log import EventLog, StoredEvent
 from loopagent.sessions import beside, steering
+from loopagent.sessions.changes import told_of_changes
 from loopagent.sessions.outcome import Outcome
 from loopagent.storage import asks, events, queue, sessions
 from loopagent.storage.database import Connection
@@ -58,6 +59,7 @@ def send_message(
         following = next_queued(log, conn, sessions.get(conn, session_id))
         rows += following.rows
         return Outcome(rows=rows, answer=outcome.answer, prompt=following.prompt)
+    message = told_of_changes(conn, session_id, message)
     begun = begin(log, conn, sessions.get(conn, session_id), message)
     prompt = steering.prompt_of(message, begun[0].seq)
     return Outcome(rows=[*released, *begun], answer=begun[0].body, prompt=prompt)
@@ -137,7 +139,7 @@ def next_queued(log: EventLog, conn: Connection, session: Session) -> Outcome:
     queued = queue.pop_first(conn, session.id)
     if queued is None:
         return Outcome()
-    message = queued.message
+    message = told_of_changes(conn, session.id, queued.message)
     rows = begin(log, conn, session, message)
     return Outcome(rows=rows, prompt=steering.prompt_of(message, rows[0].seq))
 

@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from loopagent.web.api import (
     agents,
+    checkpoints,
     environments,
     events,
     halt,
@@ -21,6 +22,7 @@ from loopagent.web.api import (
     short,
     tasks,
     usage,
+    workspace,
 )
 from loopagent.web.api.once import Once
 from loopagent.web.compression import Compression
@@ -48,6 +50,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.error_page = error_page
     add_error_handlers(app)
     for part in (health, agents, environments, sessions, queue, tasks, events, halt, short, usage):
+        app.include_router(part.router)
+    for part in (workspace, checkpoints):
         app.include_router(part.router)
     app.include_router(routes.router, include_in_schema=False)
     if STATIC.is_dir():

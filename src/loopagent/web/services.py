@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from loopagent.credentials.keywatch import KeyWatch
     from loopagent.eventlog.log import EventLog
     from loopagent.sessions.agents import Agents, Environments
+    from loopagent.sessions.checkpoints import Checkpoints
     from loopagent.sessions.context import Context
+    from loopagent.sessions.files import Files
     from loopagent.sessions.halting import Halt
     from loopagent.sessions.queueing import Queue
     from loopagent.sessions.rules import Rules
@@ -52,6 +54,10 @@ class Services(Protocol):
     def halt(self) -> Halt: ...
     @property
     def shelf(self) -> Shelf: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
     @property
     def agents(self) -> Agents: ...
     @property

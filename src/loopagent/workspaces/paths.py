@@ -77,7 +77,7 @@ def safe_join(root: Path, relative: str) -> Path:
 
     Raises UnsafePathError for one that is absolute, climbs, is no path at all or leaves by a link.
     """
-    _check(relative)
+    check_relative(relative)
     joined = root / relative
     try:
         stays = Path(os.path.realpath(joined)).is_relative_to(os.path.realpath(root))
@@ -90,7 +90,8 @@ def safe_join(root: Path, relative: str) -> Path:
     return joined
 
 
-def _check(relative: str) -> None:
+def check_relative(relative: str) -> None:
+    """Raises UnsafePathError for a path that is absolute, climbs or is no path at all."""
     try:
         encoded = relative.encode()
     except UnicodeEncodeError:

@@ -15,7 +15,6 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from loopagent.errors import (
     SettingsError,
     UnavailableError,
 )
+from loopagent.workspaces.checkpoints import Checkpoints
+from loopagent.workspaces.folder import SessionFolder
 from loopagent.workspaces.templates import (
     Template,
     copy_template,
@@ -38,39 +39,14 @@ from loopagent.workspaces.templates import (
 
 log = logging.getLogger(__name__)
 
+__all__ = ["MARKER", "SessionFolder", "Workspaces"]
+
 MARKER = ".loop-agent-session"
 
 _TRASH = ".trash"
 _UNFINISHED = ".new-"
 _TIME = "%Y%m%dT%H%M%SZ"
 _UNFINISHED_FOR = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFolder:
-    """The places of one session: what it works on, and the agent program's own."""
-
-    root: Path
-
-    @property
-    def workspace(self) -> Path:
-        return self.root / "workspace"
-
-    @property
-    def config(self) -> Path:
-        return self.root / "config"
-
-    @property
-    def home(self) -> Path:
-        return self.root / "home"
-
-    @property
-    def tmp(self) -> Path:
-        return self.root / "tmp"
-
-    @property
-    def all(self) -> tuple[Path, ...]:
-        return (self.workspace, self.config, self.home, self.tmp)
 
 
 class Workspaces:
@@ -142,6 +118,7 @@ class Workspaces:
             (draft.root / MARKER).write_text(name + "\n", encoding="ascii")
             if source is not None:
                 copy_template(source, draft.workspace)
+                _keep_start(draft)
             # On an empty folder a rename would succeed.
             if os.path.lexists(folder.root):
                 raise ConflictError(f"{folder.root} is there already. Use a new session.")
@@ -184,6 +161,14 @@ class Workspaces:
                 if made < datetime.now(UTC) - _UNFINISHED_FOR:
                     _erase(path)
         return len(due)
+
+
+def _keep_start(folder: SessionFolder) -> None:
+    """A workspace without checkpoints can be worked in all the same."""
+    try:
+        Checkpoints(folder).take("start", 0)
+    except LoopError as error:
+        log.warning("%s: no checkpoint was taken: %s", folder.root.name, error.message)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -203,6 +203,8 @@ def _note(event: e.Event, loop: e.Json) -> tuple[str, str] | None:
             return "history", "The conversation was summarised to make room"
         case e.TaskEnded():
             return _TASKS.get(event.status, "square"), event.summary
+        case e.WorkspaceChanged():
+            return "folder", event.summary
         case e.SessionStatusTerminated():
             return "ban", "The session has ended"
         case _:
