@@ -127,7 +127,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings=settings,
             database=database,
             event_log=event_log,
-            workspaces=workspaces,
             supervisor=supervisor,
             keeper=keeper,
             upstream=upstream,
@@ -154,35 +153,32 @@ async def _make_services(
     settings: Settings,
     database: Database,
     event_log: EventLog,
-    workspaces: Workspaces,
     supervisor: Supervisor,
     keeper: Keeper,
     upstream: Upstream,
     key: KeyWatch,
 ) -> Services:
     """The verbs on top of what has been started; turns that were cut go on."""
-    agents, environments = Agents(database), Environments(database)
-    await agents.ensure_default(settings.model)
-    await environments.ensure_default()
+    await (agents := Agents(database)).ensure_default(settings.model)
+    await (environments := Environments(database)).ensure_default()
     sessions = Sessions(
         database=database,
         log=event_log,
-        workspaces=workspaces,
+        workspaces=keeper.workspaces,
         agents=agents,
         environments=environments,
         runs=supervisor,
         recovery=settings.recovery,
     )
-    shelf = Shelf(database=database, log=event_log, workspaces=workspaces, runs=supervisor)
+    shelf = Shelf(database=database, log=event_log, workspaces=keeper.workspaces, runs=supervisor)
     await shelf.sweep()
-    auth = Auth(settings, database)
-    await auth.start()
+    await (auth := Auth(settings, database)).start()
     await supervisor.recover()
     return Services(
         settings=settings,
         database=database,
         log=event_log,
-        workspaces=workspaces,
+        workspaces=keeper.workspaces,
         auth=auth,
         account=Account(auth.keyring, settings_password=bool(settings.password)),
         agents=agents,
@@ -195,7 +191,7 @@ async def _make_services(
         tasks=Tasks(database, event_log, sessions, supervisor.asides),
         halt=Halt(database, event_log, sessions, supervisor),
         shelf=shelf,
-        files=Files(sessions=sessions, workspaces=workspaces, log=event_log, keeper=keeper),
+        files=Files(sessions=sessions, event_log=event_log, keeper=keeper),
         checkpoints=Checkpoints(sessions=sessions, event_log=event_log, keeper=keeper),
         supervisor=supervisor,
         upstream=upstream,

@@ -45,7 +45,7 @@ class Keeper:
     """Takes checkpoints in the background, some at a time."""
 
     def __init__(self, workspaces: Workspaces) -> None:
-        self._workspaces = workspaces
+        self.workspaces = workspaces
         self._tasks: TaskGroup | None = None
         self._limit = anyio.CapacityLimiter(_AT_ONCE)
 
@@ -62,9 +62,9 @@ class Keeper:
 
     def of(self, session_id: SessionId) -> checkpoints.Checkpoints:
         """The checkpoints of a session; raises NotFoundError if its folder is gone."""
-        if not self._workspaces.exists(session_id):
+        if not self.workspaces.exists(session_id):
             raise NotFoundError("This session's workspace folder is gone. Start a new session.")
-        return checkpoints.Checkpoints(self._workspaces.folder(session_id))
+        return checkpoints.Checkpoints(self.workspaces.folder(session_id))
 
     def rested(self, session_id: SessionId, seq: int, why: str = "turn") -> None:
         """The workspace has come to rest, with the log at `seq`: keep it soon."""

@@ -20,7 +20,6 @@ from loopagent.sessions.checkpoints import Keeper
 from loopagent.sessions.service import Sessions
 from loopagent.workspaces import files
 from loopagent.workspaces.files import Entry, Listing, OpenFile, Size
-from loopagent.workspaces.workspaces import Workspaces
 from loopagent.workspaces.zipped import zipped
 
 T = TypeVar("T")
@@ -30,17 +29,10 @@ class Files:
     """The verbs of files. Paths are relative to the workspace; all raise NotFoundError and
     UnsafePathError, those that change something SessionArchivedError and ConflictError."""
 
-    def __init__(
-        self,
-        *,
-        sessions: Sessions,
-        workspaces: Workspaces,
-        log: EventLog,
-        keeper: Keeper,
-    ) -> None:
+    def __init__(self, *, sessions: Sessions, event_log: EventLog, keeper: Keeper) -> None:
         self._sessions = sessions
-        self._workspaces = workspaces
-        self._log = log
+        self._workspaces = keeper.workspaces
+        self._log = event_log
         self._keeper = keeper
 
     async def look(self, who: Principal, session_id: SessionId, path: str = "") -> Listing:

@@ -68,6 +68,7 @@ async def patch(
     use: Use,
     who: Caller,
     session_id: SessionPath,
+    *,
     old: From = None,
     new: To = None,
     path: Annotated[str | None, Query(max_length=4096)] = None,

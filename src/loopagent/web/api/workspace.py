@@ -59,6 +59,7 @@ async def write(
     use: Use,
     who: Caller,
     session_id: SessionPath,
+    *,
     path: FilePath = "",
     replace: bool = False,
 ) -> Response:
