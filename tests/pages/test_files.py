@@ -35,7 +35,7 @@ async def page(http: httpx.AsyncClient, address: str, **query: str) -> str:
 async def test_files_are_uploaded_renamed_and_deleted_by_forms(
     http: httpx.AsyncClient, session: str, workspace: Path
 ) -> None:
-    base = f"/sessions/{session}/files"
+    base = f"/sessions/{session}/workspace"
     assert "This folder is empty" in await page(http, base)
     sent = [("file", ("a.py", b"x = 1\n")), ("file", ("..\\up\\b.txt", b"b"))]
     answer = await http.post(f"{base}/upload", data={"path": "src"}, files=sent)
@@ -53,7 +53,7 @@ async def test_files_are_uploaded_renamed_and_deleted_by_forms(
 async def test_a_file_is_shown_by_what_it_is(
     http: httpx.AsyncClient, session: str, workspace: Path
 ) -> None:
-    base = f"/sessions/{session}/files"
+    base = f"/sessions/{session}/workspace"
     (workspace / "a.py").write_text("def f(): return '<script>'\n")
     (workspace / "a.png").write_bytes(PNG)
     (workspace / "a.bin").write_bytes(b"\0\1")
@@ -76,7 +76,7 @@ async def test_a_file_is_shown_by_what_it_is(
 async def test_changes_are_shown_line_by_line_and_rewound(
     http: httpx.AsyncClient, session: str, workspace: Path
 ) -> None:
-    files, changes = f"/sessions/{session}/files", f"/sessions/{session}/changes"
+    files, changes = f"/sessions/{session}/workspace", f"/sessions/{session}/changes"
     assert "There is none yet" in await page(http, changes)
     (workspace / 'odd "name"\n.py').write_text("one = 1\n")
     (workspace / "b.txt").write_text("-- not a header\n")
@@ -97,5 +97,5 @@ async def test_changes_are_shown_line_by_line_and_rewound(
 
 async def test_the_session_page_leads_to_its_files(http: httpx.AsyncClient, session: str) -> None:
     shown = await page(http, f"/sessions/{session}")
-    assert f'href="/sessions/{session}/files"' in shown
+    assert f'href="/sessions/{session}/workspace"' in shown
     assert f'href="/sessions/{session}/changes"' in shown

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopagent.errors import ConflictError, LoopError, UnsafePathError
-from loopagent.workspaces.beneath import folder_at, give_link, is_there
+from loopagent.workspaces.beneath import folder_at, give_link, inner_folder, is_there
 from loopagent.workspaces.files import write
 from loopagent.workspaces.scan import LINK, PROGRAM, Content
 
@@ -57,7 +57,9 @@ def _write(root: Path, path: str, content: Content, *, is_ours: bool) -> bool:
     with folder_at(root, tuple(parents), make=True) as folder:
         if is_there(folder, name):
             facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if stat.S_ISDIR(facts.st_mode) or not is_ours:
+            if stat.S_ISDIR(facts.st_mode):
+                _remove_hollow(folder, name)
+            elif not is_ours:
                 return False
         if content.mode == LINK:
             with suppress(FileNotFoundError):
@@ -67,6 +69,17 @@ def _write(root: Path, path: str, content: Content, *, is_ours: bool) -> bool:
         else:
             write(folder, name, content.data, 0o755 if content.mode == PROGRAM else 0o644)
         return True
+
+
+def _remove_hollow(folder: int, name: str) -> None:
+    """Remove a folder that holds folders alone; raises OSError if there is more in it."""
+    inner = inner_folder(folder, name)
+    try:
+        for below in os.listdir(inner):  # noqa: PTH208  a descriptor
+            _remove_hollow(inner, below)
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=folder)
 
 
 def _sweep(root: Path, parts: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from loopagent.web.pages.visit import Visit, session_id_of
 from loopagent.web.pages.workspace import FilePage, FilesPage
 from loopagent.workspaces.files import OpenFile
 
-router = APIRouter(prefix="/sessions/{session_id}/files")
+router = APIRouter(prefix="/sessions/{session_id}/workspace")
 
 _PICTURES = {
     "gif": "image/gif",
@@ -176,4 +176,4 @@ def _trail(path: str) -> list[tuple[str, str]]:
 
 def _address(session_id: SessionId, path: str) -> str:
     query = f"?{urlencode({'path': path})}" if path else ""
-    return f"/sessions/{session_id}/files{query}"
+    return f"/sessions/{session_id}/workspace{query}"
