@@ -16,12 +16,12 @@ from pathlib import Path
 
 import uvloop
 
-from bench import crowd, isolation, model, rows, turns
+from bench import checkpoints, crowd, isolation, model, rows, turns
 from bench.process import rss_mib
 from bench.report import Report, at_most
 from tests.support.process import server_process
 
-PARTS = ("start", "turns", "memory", "crowd", "appends", "pages", "isolation")
+PARTS = ("start", "turns", "memory", "crowd", "appends", "pages", "checkpoints", "isolation")
 
 
 def start(report: Report, home: Path) -> None:
@@ -62,6 +62,8 @@ def main() -> None:
             uvloop.run(rows.appends(report, home, scripted))
         if "pages" in wanted:
             rows.pages(report, home)
+        if "checkpoints" in wanted:
+            checkpoints.readings(report, home)
         if "isolation" in wanted:
             isolation.starts(report)
             asyncio.run(isolation.turns(report, scripted, given.rounds))
