@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loopagent.errors import NotFoundError
+from loopagent.errors import NotFoundError, UnavailableError
 from loopagent.workspaces import scan
 from loopagent.workspaces.checkpoints import Checkpoints
 from loopagent.workspaces.workspaces import SessionFolder
@@ -120,6 +120,21 @@ def test_a_lost_index_costs_time_and_nothing_else(folder: SessionFolder, kept: C
     (folder.workspace / "a.txt").unlink()
     kept.take("turn", 2)
     assert [(c.path, c.kind) for c in kept.changes(1, 2)] == [("a.txt", "deleted")]
+
+
+def test_a_repository_is_seen_whole_or_not_at_all(
+    folder: SessionFolder, kept: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (folder.workspace / "a.txt").write_text("one")
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", fail)
+        with pytest.raises(UnavailableError):
+            kept.take("turn", 1)
+    assert kept.look() == []
+    assert kept.take("turn", 1) is not None
 
 
 def test_ignored_files_and_nested_repositories_are_plain_files_and_run_nothing(

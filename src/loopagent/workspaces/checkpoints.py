@@ -149,7 +149,6 @@ class Checkpoints:
         known = [0, *(one.number for one in self.look())]
         for number in (old, new):
             check_number(number, known)
-        self._shadow.begin()
         return self._revision(old), self._revision(new)
 
     def _revision(self, number: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -52,9 +53,11 @@ class Shadow:
         return (self._folder / "HEAD").exists()
 
     def begin(self) -> None:
-        """Make the repository; raises UnavailableError."""
+        """Make the repository, whole or not at all; raises UnavailableError, OSError."""
         if not self.is_there:
-            self._run("init", "--bare", "--quiet", "--template=", str(self._folder))
+            draft = self._folder.with_name(f"{self._folder.name}-{secrets.token_hex(4)}")
+            self._run("init", "--bare", "--quiet", "--template=", str(draft))
+            draft.rename(self._folder)
 
     def keep(
         self,
