@@ -116,8 +116,6 @@ class Supervisor:
         """Runs that have, or are getting, a process."""
         return [run for run in self._runs.values() if not run.waits]
 
-    # -- what the verbs ask for -------------------------------------------------------------
-
     def deliver(self, session_id: SessionId, prompt: Prompt) -> None:
         run = self._runs.get(session_id)
         if run is not None and prompt.seq < run.begun:
@@ -176,14 +174,13 @@ class Supervisor:
             with anyio.move_on_after(_END_WITHIN):
                 await run.done.wait()
 
-    async def recover(self) -> int:
-        """Run again what was under way when the server ended; gives the number of sessions."""
+    async def recover(self) -> None:
+        """Run again what was under way when the server ended."""
         found = await self._database.read(sessions.running)
         await self._plans.clean_up_all(found)
         await close_all_tasks(self._database, self._log)
         for session_id in found:
             self._spawn(self._comeback.after_loss, session_id)
-        return len(found)
 
     async def _after_answer(self, session_id: SessionId) -> None:
         run = self._runs.get(session_id)
@@ -193,8 +190,6 @@ class Supervisor:
 
     async def resume(self, session_id: SessionId, who: str) -> bool:
         return await self._comeback.by_hand(session_id, who)
-
-    # -- the life of a run ------------------------------------------------------------------
 
     def _start(
         self, session_id: SessionId, *, prompt: Prompt | None = None, cut: CutTurn | None = None
