@@ -8,6 +8,7 @@ from typing import Any
 
 from loopagent.agent.ports import OpenCall, Recovery
 from loopagent.agent.steps import emitted
+from loopagent.agent.transcript import point_to_end
 from loopagent.agent.translate import Translator
 from loopagent.agent.unlogged import catch_up
 from loopagent.domain import events as e
@@ -160,3 +161,34 @@ def test_another_turns_words_are_not_told(tmp_path: Path) -> None:
 
 def test_a_turn_is_recorded_as_soon_as_its_prompt_is(tmp_path: Path) -> None:
     assert found(tmp_path, Record()).is_recorded
+
+
+def test_what_the_record_has_lost_is_done_and_its_result_known(tmp_path: Path) -> None:
+    result = e.AgentToolResult(tool_use_id=EventId("sevt_call"), content=[e.text_block("fine")])
+    recovery = found(tmp_path, Record(), logged_call(), result)
+    assert [(call.event_id, call.result) for call in recovery.done] == [("sevt_call", "fine")]
+
+
+def test_what_the_record_holds_need_not_be_remembered(tmp_path: Path) -> None:
+    record = Record()
+    record.call()
+    record.result("fine")
+    result = e.AgentToolResult(tool_use_id=EventId("sevt_call"), content=[e.text_block("fine")])
+    assert found(tmp_path, record, logged_call(), result).done == ()
+
+
+def test_a_record_that_goes_in_a_circle_is_read_to_its_end(tmp_path: Path) -> None:
+    record = Record()
+    record.say("round")
+    record.entries[-1]["parentUuid"] = record.entries[-1]["uuid"]
+    assert not found(tmp_path, record).is_recorded
+    point_to_end(tmp_path / "transcript.jsonl")
+
+
+def test_a_turn_is_complete_only_where_its_record_ends_in_words(tmp_path: Path) -> None:
+    record = Record()
+    record.call()
+    record.result("fine")
+    assert not found(tmp_path, record).is_complete
+    record.say("done")
+    assert found(tmp_path, record).is_complete
