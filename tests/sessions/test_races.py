@@ -37,7 +37,7 @@ async def failed(services: Services) -> SessionId:
     retry = e.RetryStatusBody(type="terminal")
     body = e.ErrorBody(type="authentication_error", message="no", retry_status=retry)
     stopped = e.SessionStatusIdle(stop_reason=e.StopReason(type="retries_exhausted"))
-    began = [message(), e.SessionStatusRunning()]
+    began: list[e.Event] = [message(), e.SessionStatusRunning()]
     await services.log.append(session.id, [*began, e.SessionError(error=body), stopped])
     return session.id
 
