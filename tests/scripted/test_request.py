@@ -82,6 +82,7 @@ def test_an_image_alone_is_a_prompt() -> None:
     "text",
     [
         "Continue from where you left off.",
+        "Your response above was cut off mid-stream. Resume directly from where it stops.",
         "Output token limit hit. Resume directly",
         "[Request interrupted by user]\n",
         "<command-name>/compact</command-name>",

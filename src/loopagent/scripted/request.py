@@ -26,6 +26,7 @@ _CLI_TEXTS = (
     "[Request interrupted by user",
     "Continue from where you left off",
     "Output token limit hit.",
+    "Your response above was cut off mid-stream",
     "Your response above was stopped by a safety classifier",
     "This session is being continued from a previous conversation",
     "<local-command-",
