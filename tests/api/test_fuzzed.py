@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from loopagent.domain.ids import new_session_id
 from tests.support.process import ServerProcess, server_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -24,6 +25,7 @@ TITLE = "plans that nobody else may know"
 KEY = "sk-a-key-that-stays-in-the-server"
 OPEN = {"/healthz", "/readyz"}
 # They end what the others need, or answer for as long as a turn takes.
+NOBODYS = new_session_id()
 LEFT_ALONE = ("delete", "archive", "stream", "message")
 
 
@@ -73,16 +75,14 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
 
 
 def name_real_things(description: dict[str, Any], things: dict[str, str]) -> None:
-    """Let the made-up requests be about things that exist."""
+    """Let the made-up requests be about things that exist, save those that would end them."""
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
-            if not any(word in f"{method} {path}" for word in LEFT_ALONE):
-                for parameter in operation.get("parameters", ()):
-                    if parameter["name"] in things:
-                        parameter["schema"] = {
-                            "type": "string",
-                            "enum": [things[parameter["name"]]],
-                        }
+            is_left_alone = any(word in f"{method} {path}" for word in LEFT_ALONE)
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] in things:
+                    name = NOBODYS if is_left_alone else things[parameter["name"]]
+                    parameter["schema"] = {"type": "string", "enum": [name]}
 
 
 def told(entry: dict[str, Any]) -> str:

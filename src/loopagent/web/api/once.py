@@ -147,9 +147,9 @@ class Once:
         try:
             response = await handle(request)
         except Exception as error:
-            # Refused is as if never tried. What has failed may have had its effect all the same:
-            # the next try makes the same ids, and finds it.
-            if isinstance(error, LoopError) and error.status < 500:
+            # Refused is as if never tried. Where the database failed the effect may be there all
+            # the same: the next try makes the same ids, and finds it.
+            if not isinstance(error, LoopError) or error.status < 500:
                 await self._note(lambda conn: idempotency.forget(conn, owner, key.text))
             raise
         body = bytes(response.body)
