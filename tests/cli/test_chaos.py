@@ -249,7 +249,7 @@ def test_recovery_is_timed_only_for_a_session_that_was_at_work() -> None:
 @pytest.mark.timeout(600)
 def test_two_minutes_of_chaos_find_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "loopagent", "chaos", "--minutes", "2", "--sessions", "5"],
+        [sys.executable, "-m", "loopagent", "chaos", "--minutes", "2", "--seed", "delta"],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

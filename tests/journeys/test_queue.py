@@ -175,7 +175,7 @@ def test_killed_around_a_steering_message_it_is_told_once(
     assert ids[1:] == [steer, queued], "in their order, and each once"
     assert_sound(listed)
     transcript = next((server.workspaces / session).glob("config/projects/*/*.jsonl"))
-    entries = [json.loads(line) for line in transcript.read_text().splitlines()]
+    entries = [json.loads(line) for line in transcript.read_text().splitlines() if line]
     prompts = [entry.get("attachment", {}).get("prompt") for entry in entries]
     told = [prompt for prompt in prompts if "look left" in json.dumps(prompt)]
     assert len(told) == 1, "the model was told once"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.sync_api import expect as expect_now
 
 from loopagent.domain import events as e
 from loopagent.domain.ids import SessionId
@@ -16,6 +17,9 @@ from tests.domain import made
 from tests.support.server import RunningServer, running_server
 
 HTML = {"accept": "text/html"}
+# A busy machine gets more time.
+expect.set_options(timeout=20_000)
+expect_now.set_options(timeout=20_000)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 

@@ -18,6 +18,7 @@ import uvicorn
 from loopagent.config import Settings
 from loopagent.server import bind
 from loopagent.services import Services, open_services
+from loopagent.sessions import house
 from loopagent.web.app import create_app
 from loopagent.web.connection import Connection
 from tests.support.process import shared_programs
@@ -51,6 +52,10 @@ def settings_below(home: Path, **changes: Any) -> Settings:
         programs_dir=shared_programs(),
     )
     return dataclasses.replace(settings, **changes)
+
+
+# Tests write turns into the log by hand: nobody shall take them for lost ones.
+house.LOOK_EVERY = float("inf")
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from loopagent.sessions.run import Run, close_idle_since, close_waiting_since
 log = logging.getLogger(__name__)
 
 _TICK = 1.0
-_LOOK_EVERY = 30.0
+LOOK_EVERY = 30.0  # seconds
 
 
 class House:
@@ -44,7 +44,7 @@ class House:
         while True:
             await anyio.sleep(_TICK)
             now = time.monotonic()
-            if now - looked_at > _LOOK_EVERY:
+            if now - looked_at > LOOK_EVERY:
                 looked_at = now
                 await self._look_for_lost()
             close_idle_since(self._live(), now - self._settings.idle_minutes * 60)

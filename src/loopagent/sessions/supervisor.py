@@ -253,6 +253,7 @@ class Supervisor:
     async def _finish(self, run: Run, error: AgentError | None) -> None:
         busy = run.runner is not None and run.runner.is_busy
         wanted = run.prompt is not None or busy
+        had_turns = wanted or run.runner is not None
         if error is not None:
             log.warning("%s: %s: %s", run.session_id, error.kind, error.message)
         refused = run.runner.refused if run.runner is not None else None
@@ -275,7 +276,7 @@ class Supervisor:
         following = run.runner.following if run.runner is not None else None
         if following is not None:
             self._start(run.session_id, prompt=following)
-        elif error is not None or (wanted and not run.scope.cancel_called):
+        elif (error is not None and had_turns) or (wanted and not run.scope.cancel_called):
             self._spawn(lambda sid: self._comeback.after_loss(sid, error), run.session_id)
         elif not run.scope.cancel_called:
             self._spawn(self._comeback.go_on, run.session_id)
