@@ -79,3 +79,29 @@ def test_tables_of_another_program_are_left_alone(conn: Connection, url: str) ->
         Database.open(url)
     assert inspect(conn).get_table_names() == ["users"]
     assert conn.execute(text("SELECT login FROM users")).scalar_one() == "somebody"
+
+
+def test_what_sessions_have_cost_before_there_was_a_ledger_is_kept(conn: Connection) -> None:
+    known = known_migrations()
+    migrate(conn, known[:1])
+    agent = '{"model": {"id": "claude-sonnet-5-5"}}'
+    usage = '{"input_tokens": 7}'
+    for name, cost in (("dear", 4200), ("free", 0)):
+        conn.execute(
+            text(
+                "INSERT INTO sessions (id, owner, agent_id, agent_version, agent, environment_id, "
+                "metadata, isolation, sdk_session_id, status, asks, usage, cost, turns, active_ms, "
+                "seq, created_at, updated_at, fence) VALUES (:id, 'me', 'a', 1, :agent, 'e', '{}', "
+                "'none', 's', 'idle', '[]', :usage, :cost, 1, 0, 0, :at, :at, 0)"
+            ),
+            {
+                "id": name,
+                "agent": agent,
+                "usage": usage,
+                "cost": cost,
+                "at": "2026-01-02T03:04:05.000000+00:00",
+            },
+        )
+    migrate(conn, known)
+    rows = conn.execute(text("SELECT session_id, input_tokens, cost, day FROM usage")).all()
+    assert [tuple(row) for row in rows] == [("dear", 7, 4200, "2026-01-02")]

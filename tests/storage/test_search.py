@@ -121,7 +121,9 @@ def test_messages_and_tool_inputs_have_words_and_nothing_else_has() -> None:
 
 async def test_logs_from_before_the_index_are_taken_into_it(database: Database) -> None:
     session = a_session()
-    sent = [e.UserMessage(content=[e.text_block(f"walrus {n}")]) for n in range(1200)]
+    silent = [e.SessionStatusRunning() for _ in range(600)]  # more than are read at once
+    spoken = [e.UserMessage(content=[e.text_block(f"walrus {n}")]) for n in range(1200)]
+    sent: list[e.Event] = [*silent, *spoken]
 
     def fill(conn: Connection) -> None:
         sessions.insert_row(conn, session)
@@ -134,5 +136,5 @@ async def test_logs_from_before_the_index_are_taken_into_it(database: Database) 
         m0004_search.fill(conn)
 
     await database.write(fill)
-    assert await seqs(database, session, "walrus 1199") == [1200]
-    assert await seqs(database, session, "walrus 0") == [1]
+    assert await seqs(database, session, "walrus 1199") == [1800]
+    assert await seqs(database, session, "walrus 0") == [601]

@@ -114,15 +114,13 @@ class Rule:
         if tool != self.tool:
             return False
         subject = subject_of(tool, tool_input)
-        match self.kind:
-            case "tool":
-                return True
-            case "exact":
-                return subject == self.subject
-            case "prefix":
-                words = subject.split(" ")
-                wanted = self.subject.split(" ")
-                return _JOINED.search(subject) is None and words[: len(wanted)] == wanted
+        if self.kind == "tool":
+            return True
+        if self.kind == "exact":
+            return subject == self.subject
+        words = subject.split(" ")
+        wanted = self.subject.split(" ")
+        return _JOINED.search(subject) is None and words[: len(wanted)] == wanted
 
 
 def subject_of(tool: str, tool_input: Mapping[str, Any]) -> str:
